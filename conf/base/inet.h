@@ -42,6 +42,8 @@ void inet_endpoint_text(const struct inet_endpoint *e, char ret[INET_ENDPOINT_TE
 void inet_literal_text(const struct inet_addr *a, char ret[INET_ENDPOINT_TEXT]);
 
 bool inet_addr_eq(const struct inet_addr *a, const struct inet_addr *b);
+/* The address with only its first `prefix` bits. */
+struct inet_addr inet_masked(const struct inet_addr *a, int prefix);
 bool inet_net_has(const struct inet_net *n, const struct inet_addr *a);
 bool inet_is_loopback(const struct inet_addr *a);    /* 127.0.0.0/8, ::1 */
 bool inet_is_unspecified(const struct inet_addr *a); /* 0.0.0.0/8, :: */
