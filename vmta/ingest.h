@@ -9,7 +9,36 @@
 #include "envelope.h"
 #include "store.h"
 
-struct relay;
+struct ingest;
+struct event;
+struct timers;
+
+/* What ingest needs of the streams around it; the relay fills it in. All run on the loop. */
+struct ingest_ports {
+    struct store *store;
+    struct timers *timers;
+    const struct now *now;
+    const struct log *log;
+    struct rand *rand;                /* borrowed */
+    struct body_budget *budget;
+    void *arg;                        /* of the functions below */
+    /* The queue of this name, made when it is new. 0 or FL_ENOMEM. ret's slices live as long as the queue has mail. */
+    int (*queue_key)(void *arg, const struct conf_tenant *t, const struct conf_vmta *v, struct slice domain, struct queue_key *ret);
+    /* Whether every recipient could go now and there is room in memory: fresh; otherwise the message is parked. Reserves the room. */
+    bool (*may_be_fresh)(void *arg, const struct envelope *env);
+    /* It is durable (rc 0), or it is not, and what was reserved is given back. */
+    void (*accepted)(void *arg, struct envelope *env, bool fresh, int rc);
+    /* What a tenant has in the queue now: recipients and bytes of messages. */
+    void (*tenant_queued)(void *arg, const struct conf_tenant *t, int64_t *ret_recipients, int64_t *ret_bytes);
+    bool (*is_refused)(void *arg, const struct conf_tenant *t); /* tenant hold --refuse */
+    bool (*is_draining)(void *arg);
+    void (*event)(void *arg, const struct event *e);
+};
+
+/* NULL without memory. conf: one reference is taken. */
+struct ingest *ingest_new(const struct ingest_ports *ports, struct conf *conf);
+void ingest_set_conf(struct ingest *in, struct conf *conf);
+void ingest_free(struct ingest *in);
 
 /* A reply that refuses, or 250 with text. text is NUL-terminated, cleaned, at most 200 bytes. */
 struct ingest_reply {
@@ -59,27 +88,27 @@ struct ingest_message {
 };
 
 /* May this reverse-path send? Drain, refused tenants, store health, sender domains, accept rates, quotas. true: go on. */
-bool ingest_check_mail(struct relay *r, const struct ingest_origin *o, struct slice reverse_path, struct slice domain,
+bool ingest_check_mail(struct ingest *in, const struct ingest_origin *o, struct slice reverse_path, struct slice domain,
                        int64_t declared_size, struct ingest_reply *ret);
 /* May mail for this recipient be taken? Address literals (5.1.2), strangers' recipients, quotas. Counts nothing. */
-bool ingest_check_rcpt(struct relay *r, const struct ingest_origin *o, const struct ingest_rcpt *rcpt, struct ingest_reply *ret);
+bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, const struct ingest_rcpt *rcpt, struct ingest_reply *ret);
 
 typedef void ingest_done(void *arg, const struct ingest_reply *reply);
 
 /* Takes the message in: scans the header, checks From:, routes, counts, adds Received: and what is missing, makes it durable.
  * done runs once, later or before this returns; "250 2.0.0 Ok: queued as ID" only after COMMIT. Takes m->body. */
-void ingest_message(struct relay *r, const struct ingest_message *m, ingest_done *done, void *arg);
+void ingest_message(struct ingest *in, const struct ingest_message *m, ingest_done *done, void *arg);
 /* The session is gone: done will not be called; the message itself goes its way (what is committed is delivered). */
-void ingest_forget(struct relay *r, void *arg);
+void ingest_forget(struct ingest *in, void *arg);
 /* Counts and reports a refusal that the session itself decided (auth, syntax limits, size): event `rejected`. reason: a short
  * stable word for fairlead_submissions_rejected_total{reason}. */
-void ingest_rejected(struct relay *r, const struct ingest_origin *o, struct slice reverse_path, struct slice rcpt,
+void ingest_rejected(struct ingest *in, const struct ingest_origin *o, struct slice reverse_path, struct slice rcpt,
                      const char *reason, const struct ingest_reply *reply);
 
-/* Whether clients must wait (bodies in memory above server.memory.bodies): sessions pause reading while it is true, and
- * on_memory() of relay_hooks tells when it has sunk. */
-bool ingest_must_wait(const struct relay *r);
+/* Whether clients must wait (bodies in memory above server.memory.bodies): sessions pause reading while it is
+ * true and ask again each 20 ms. */
+bool ingest_must_wait(const struct ingest *in);
 /* From how many bytes in memory on a session shall spool to disk: 1 MiB, less while memory is short. */
-int64_t ingest_spool_after(const struct relay *r);
+int64_t ingest_spool_after(const struct ingest *in);
 
 #endif
