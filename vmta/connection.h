@@ -31,6 +31,7 @@ struct connection_target {
     struct inet_endpoint remote;
     const char *mx;            /* host name for people, SNI and verification; the text of the address for a literal */
     bool mx_is_address;
+    bool is_probe;             /* one envelope at a time until the first one succeeded */
     bool skip_tls;             /* opportunistic and remembered: this host's handshake fails */
     const struct profile *profile;
 };
@@ -72,6 +73,10 @@ struct connection_failure {
 
 struct connection_events {
     void (*on_ready)(void *arg);
+    /* The content is about to go out (354 came, or BDAT begins) and the remote offers PIPELINING: the owner may connection_send one
+     * more envelope now, whose MAIL … DATA then leave in the same write as the dot. Not on the first transaction of a connection that
+     * was opened as a probe (connection_target.is_probe). */
+    void (*on_may_send)(void *arg);
     void (*on_result)(void *arg, const struct transaction_result *r);
     void (*on_ended)(void *arg, const struct connection_failure *f);
 };
@@ -90,8 +95,8 @@ int connection_open(struct connection_context *cx, const struct connection_targe
                     void *arg, struct connection **ret);
 
 /* One envelope to some of its recipients. rcpt_index: indices into env->rcpts; copied. Takes a reference of env until on_result.
- * Only when connection_can_send: idle and ready, or (PIPELINING) while the previous transaction waits for the reply to its dot:
- * the next envelope then rides with the dot's wait (RFC 2920 3.1). */
+ * Only when connection_can_send: idle and ready, or inside on_may_send (RFC 2920 3.1): the next envelope rides with the dot. When the
+ * previous transaction ends by 421 or loss, the one that rode along ends unjudged (on_result for each, in order). */
 void connection_send(struct connection *c, struct envelope *env, const int *rcpt_index, int count);
 bool connection_can_send(const struct connection *c);
 bool connection_is_idle(const struct connection *c);
