@@ -4,27 +4,13 @@
 #ifndef FL_CONNECTION_H
 #define FL_CONNECTION_H
 
+#include "attempt.h"
 #include "clock.h"
-#include "conf.h"
 #include "envelope.h"
 #include "inet.h"
-#include "reply.h"
+#include "profile.h"
 #include "stream.h"
 #include "timer.h"
-
-/* What an outgoing connection must be like. All pointers live as long as the connection (the owner holds the conf). */
-struct profile {
-    enum tls_mode tls;
-    enum tls_version tls_min_version;
-    const char *tls_ca;        /* NULL: the system's */
-    bool tls_fallback;         /* opportunistic only */
-    bool implicit_tls;
-    const char *ehlo;          /* our EHLO name */
-    const char *user, *password; /* login, or NULL */
-    bool allow_plaintext_login;
-    int64_t connect_timeout_ms;
-    int64_t reply_timeout_ms;  /* 0: those of RFC 5321 4.5.3.2 */
-};
 
 struct connection_target {
     struct inet_addr source;
@@ -36,41 +22,7 @@ struct connection_target {
     const struct profile *profile;
 };
 
-/* One recipient's end of a transaction. */
-struct rcpt_result {
-    enum reply_stage stage;    /* STAGE_RCPT or STAGE_DOT …; where its reply came from */
-    bool judged;               /* false: the connection went, or 421, before it was judged */
-    struct reply reply;        /* the remote's, or made here (code 0 and a text) where there was none */
-};
-
-/* How a transaction ended. Borrowed inside on_result. */
-struct transaction_result {
-    enum reply_stage stage;    /* how far it came: MAIL, RCPT, DATA, DOT */
-    bool mail_refused;         /* reply says why; no recipient was judged */
-    bool cannot;               /* the remote lacks what the message needs (SMTPUTF8, 8BITMIME, BINARYMIME, SIZE): reply holds our 5.6.x / 5.3.4 */
-    struct reply reply;        /* of MAIL, or of DATA/BDAT or the dot where one spoke for all */
-    struct rcpt_result *rcpts; /* as many as were sent, in their order */
-    int rcpt_count;
-    bool remote_has_dsn;       /* it takes NOTIFY over: no "relayed" DSN from us */
-    int64_t began_ms, ended_ms;/* mono */
-};
-
-enum connection_end {
-    CONNECTION_QUIT,           /* as asked */
-    CONNECTION_FAILED,         /* before it was ready: stage and reply say where */
-    CONNECTION_LOST,           /* after it was ready: 421, reset, time-out, nonsense. on_result for what was under way came before */
-    CONNECTION_NO_RESOURCES,   /* our own lack: says nothing of the remote */
-};
-
-struct connection_failure {
-    enum connection_end end;
-    enum reply_stage stage;
-    bool tls_handshake;        /* an alert or protocol error in the handshake (not a reset or time-out) */
-    bool was_busy;             /* a transaction was under way */
-    bool is_421;
-    struct reply reply;        /* code 0: none; the text is ours then */
-};
-
+/* What is handed over is borrowed inside the callback. */
 struct connection_events {
     void (*on_ready)(void *arg);
     /* The content is about to go out (354 came, or BDAT begins) and the remote offers PIPELINING: the owner may connection_send one
@@ -79,6 +31,9 @@ struct connection_events {
     void (*on_may_send)(void *arg);
     void (*on_result)(void *arg, const struct transaction_result *r);
     void (*on_ended)(void *arg, const struct connection_failure *f);
+    /* May be NULL. The final dot is written, not yet flushed, and PIPELINING allows the next envelope to ride with it: a
+     * connection_send from in here costs no system call of its own. */
+    void (*on_room)(void *arg);
 };
 
 /* What a relay hands to all its connections. */
