@@ -51,8 +51,8 @@ enum address_error {
 enum address_error address_parse(struct slice mailbox, bool utf8_allowed, struct address *ret);
 /* The argument of MAIL and RCPT: what follows "FROM:" or "TO:". Blanks before "<" are refused: whoever wants to be lenient trims
  * first. ret_rest gets the parameters, without the blank before them. null_allowed: MAIL, where <> is a path but <postmaster> is
- * none; without it RCPT, where it is the other way round. SMTPUTF8 stands among the parameters, so a caller that offers it passes
- * utf8_allowed = true, reads the parameters, and then refuses an address_needs_smtputf8() without it. */
+ * none; without it RCPT, where it is the other way round. SMTPUTF8 stands among MAIL's parameters, so who offers it passes
+ * utf8_allowed = true, reads the parameters, and refuses with ADDRESS_NEEDS_SMTPUTF8 what is not address_is_ascii() without it. */
 enum address_error address_parse_path(struct slice arg, bool utf8_allowed, bool null_allowed, struct address *ret,
                                       struct slice *ret_rest);
 
@@ -61,6 +61,8 @@ const struct refusal *address_refusal(enum address_error error, bool recipient);
 /* 550 5.1.2: this relay sends to domains, not to address literals. */
 extern const struct refusal address_literal_refusal;
 
+/* As typed, domain included. */
+static inline bool address_is_ascii(const struct address *a) { return slice_is_ascii(a->text); }
 /* True when it can travel only with SMTPUTF8: its local part is not ASCII (a domain always has A-labels). */
 bool address_needs_smtputf8(const struct address *a);
 /* "local@domain" as typed, but the domain in A-labels: the envelope for a host without SMTPUTF8, and what is stored. Empty for <>.

@@ -27,6 +27,7 @@ struct dsn_recipient {
     struct slice status;    /* "5.1.1"; one whose class does not fit action is replaced by 5.0.0, 4.0.0 or 2.0.0 */
     struct slice remote_mta;/* name of the host that spoke; empty: nobody did (diagnostic is then our own reason) */
     int code;               /* its reply; 0: none */
+    struct slice enhanced;  /* of its reply; empty: none */
     struct slice diagnostic;/* its words (cleaned by reply.h), or our own reason */
     int64_t last_attempt_ms;/* wall clock; 0: none */
     int64_t retry_until_ms; /* DSN_DELAYED: when we give up; 0: not said */

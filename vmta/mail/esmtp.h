@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "buf.h"
+#include "err.h"
 #include "refusal.h"
 #include "slice.h"
 
@@ -17,6 +18,7 @@ enum {
     ESMTP_ORCPT_MAX = 500,  /* octets of "type;address", decoded (RFC 3461 4.2) */
     ESMTP_AUTH_MAX = ADDRESS_MAX,
     ESMTP_PARAMETERS_MAX = 16, /* in one command, known or not */
+    ESMTP_NOTIFY_TEXT = 32,
 };
 
 /* What this listener offers: a parameter of anything else is unknown (555 5.5.4). */
@@ -58,13 +60,15 @@ bool esmtp_parse_rcpt(struct slice parameters, unsigned offered, bool smtputf8, 
 bool esmtp_xtext_decode(struct slice text, char *ret, size_t size);
 /* Errors of buf. */
 int esmtp_xtext_encode(struct slice text, struct buf *out);
+/* Reads ORCPT's value into "type;address", decoded; as esmtp_xtext_decode, but for type utf-8, whose address becomes UTF-8. */
+bool esmtp_orcpt_decode(struct slice value, bool smtputf8, char *ret, size_t size);
 /* Writes ORCPT's value "type;address" for the next host. rfc822 and others: xtext. utf-8: as it is when smtputf8 (but for what
- * must be escaped), otherwise as utf-8-addr-xtext, "\x{FC}" (RFC 6533 3). The same form goes into Original-Recipient and
- * Final-Recipient of a DSN. */
+ * must be escaped), otherwise as utf-8-addr-xtext, "\x{FC}" (RFC 6533 3). */
 int esmtp_orcpt_encode(struct slice orcpt, bool smtputf8, struct buf *out);
-/* The address in its utf-8-addr-xtext form ("\x{FC}@example") or, with smtputf8, its unitext form. */
+/* The address in its utf-8-addr-xtext form ("\x{FC}@example") or, with smtputf8, its unitext form: for ORCPT and for the fields of
+ * a DSN. FL_EINVAL when it is no UTF-8. */
 int esmtp_utf8_address_encode(struct slice address, bool smtputf8, struct buf *out);
-/* "SUCCESS,DELAY" or "NEVER"; nothing for 0. For ret of at least 24 bytes. */
-void esmtp_notify_text(unsigned notify, char ret[24]);
+/* "SUCCESS,DELAY" or "NEVER"; "" for 0. */
+void esmtp_notify_text(unsigned notify, char ret[ESMTP_NOTIFY_TEXT]);
 
 #endif

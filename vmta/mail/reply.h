@@ -15,6 +15,7 @@ enum {
     REPLY_BYTES_MAX = 64 * 1024, /* octets of one reply */
     REPLY_TEXT_MAX = 500,      /* octets of text kept */
     REPLY_ENHANCED = 12,       /* "5.123.123" and a NUL */
+    REPLY_SHOWN = REPLY_TEXT_MAX + 32, /* room for code, enhanced code and text */
 };
 
 /* One whole reply. Plain data: may be copied and kept. */
@@ -31,13 +32,13 @@ enum reply_status {
     REPLY_MALFORMED, /* no SMTP reply, or a bound was passed: close the connection */
 };
 
+/* All members are private. */
 struct reply_parser {
     struct reply reply;
-    size_t text_n;
-    size_t total;
-    uint16_t lines;
-    uint16_t line_n;
-    bool done;       /* the next byte begins a new reply */
+    size_t text_n, total, lines;
+    size_t line_n;
+    bool line_whole; /* the line was read to its end: the next byte begins another */
+    bool done;       /* it was the reply's last */
     char line[REPLY_LINE_MAX];
 };
 
@@ -58,7 +59,7 @@ size_t reply_clean(struct slice text, char *ret, size_t size);
 /* A reply made here, for failures that have none ("connection timed out"). enhanced may be "". text is cleaned. */
 void reply_set(struct reply *r, int code, const char *enhanced, struct slice text);
 /* "550 5.1.1 no such user", for people. */
-void reply_text(const struct reply *r, char ret[REPLY_TEXT_MAX + 32]);
+void reply_text(const struct reply *r, char ret[REPLY_SHOWN]);
 /* The enhanced code, or the one that its class alone gives: "5.0.0", "4.0.0", "2.0.0". */
 const char *reply_status_code(const struct reply *r);
 
