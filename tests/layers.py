@@ -100,12 +100,14 @@ class House:
         for f in self.files:
             for n, name, quoted in includes(f):
                 for header, allowed in LIBRARIES:
-                    if re.fullmatch(header, name) and not re.fullmatch(allowed, f):
+                    ours = quoted and self.target(name)
+                    if not ours and re.fullmatch(header, name) and not re.fullmatch(allowed, f):
                         yield "%s:%d: <%s> belongs into %s" % (f, n, name, allowed)
 
     def cycles(self):
-        """Cycles among files that include each other's headers; a .c and its .h are one file."""
-        unit = lambda path: path[:-2]        # noqa: E731
+        """Cycles among files that include each other's headers; a .c and its .h are one file, and so is NAME_part.h or
+        NAME_private.h, which a file that was split keeps for its parts."""
+        unit = lambda path: re.sub(r"(_part|_private)?\.[ch]$", "", path)        # noqa: E731
         graph = {}
         for f in self.files:
             to = {unit(t) for _, name, quoted in includes(f) if quoted for t in [self.target(name)] if t}
