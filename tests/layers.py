@@ -25,7 +25,7 @@ LIBRARIES = [
     (r"openssl/.*", r"(.*/)?(tls(_\w+)?|dkim_sign|auth|digest)\.c"),
     (r"pcre2\.h", r"conf/base/pattern\.c"),
     (r"idn2\.h", r"conf/base/domain\.c"),
-    (r"unbound\.h", r"vmta/resolver_uv\.c"),
+    (r"unbound\.h", r"vmta/resolver_(backend_)?uv\.c"),
     (r"gsasl\.h", r"(.*/)?(auth|sasl|smtp_auth)(_\w+)?\.c"),
     (r"microhttpd\.h", r"daemon/admin_http(_uv)?\.c"),
 ]

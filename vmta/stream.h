@@ -87,6 +87,10 @@ void stream_write_body(struct stream *s, struct body *body, uint64_t offset, uin
 void stream_flush(struct stream *s);
 int64_t stream_queued(const struct stream *s); /* bytes not yet given to the kernel */
 
+/* Ends a turn of the loop: flushes what is queued, and runs the callbacks that are due (on_drain, on_end, input that was held while
+ * a stream was paused). */
+void streams_turn(struct streams *ss);
+
 /* Reading stops at once, for the kernel's buffers to fill: back-pressure. on_end for EOF may come late then. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
