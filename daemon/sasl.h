@@ -51,17 +51,19 @@ struct sasl_request {
 
 struct sasl {
     enum sasl_mechanism mechanism;
-    int step;                    /* private: how many responses were taken */
-    struct buf in;               /* private: the decoded response that request points into */
-    struct buf first;            /* private: SCRAM client-first-bare, server-first and what follows */
+    int step;                    /* private, as all that follows: how many responses were taken */
+    struct buf in;               /* the decoded response that request points into */
     struct buf challenge;        /* decoded */
-    struct buf header;           /* private: SCRAM gs2 header; LOGIN and SCRAM: the user */
+    struct buf user;             /* LOGIN, SCRAM: the user */
+    struct buf first;            /* SCRAM: client-first-bare, server-first, client-final without its proof */
+    struct buf gs2_header;       /* SCRAM: what c= must repeat */
+    struct buf nonces;           /* SCRAM: the client's, then ours */
     char nonce[SASL_NONCE + 1];
     struct sasl_request request;
 };
 
 /* Zeroes x and begins. entropy: SASL_ENTROPY random octets. hostname: for CRAM-MD5's challenge. now_ms: wall, for the same.
- * Returns SASL_CHALLENGE; with an empty sasl_challenge the client speaks first. 0 memory is taken for that. */
+ * Returns SASL_CHALLENGE (with an empty sasl_challenge where the client speaks first), or SASL_MALFORMED without memory. */
 enum sasl_status sasl_begin(struct sasl *x, enum sasl_mechanism m, const uint8_t *entropy, struct slice hostname, int64_t now_ms);
 /* Whether the client speaks first, so that an initial response may stand in the AUTH command. */
 bool sasl_client_first(enum sasl_mechanism m);

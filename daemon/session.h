@@ -49,8 +49,6 @@ void session_context_init(struct session_context *cx);
 void session_start(struct session_context *cx, struct stream *stream, const struct conf_listener *listener, enum smtp_say refusal,
                    void *token);
 
-/* Clients that wait for memory may read on: relay_hooks' on_memory. */
-void session_context_memory(struct session_context *cx);
 /* Ends all sessions that have no message under way with 421, the others after their reply. At shutdown, after the listeners. */
 void session_context_shutdown(struct session_context *cx);
 /* Aborts what is left, without a word. */

@@ -38,6 +38,7 @@ struct smtp_server_options {
     int64_t max_auth_failures;      /* likewise */
     int64_t auth_failure_delay_ms;  /* before each 535, counted from the response that was wrong */
     int64_t command_timeout_ms, data_timeout_ms;
+    bool distrust;                  /* a stranger: refused recipients count as errors too */
     bool normalise_newlines;        /* a bare CR or LF in the content becomes CRLF; else 550 5.6.0 */
 };
 
@@ -60,7 +61,8 @@ struct smtp_transaction {
 enum smtp_action_type {
     SMTP_WAIT,       /* nothing to do before the next input, answer or deadline */
     SMTP_START_TLS,  /* flush the output, then shake hands and call smtp_server_tls_done; all input was dropped */
-    SMTP_ASK_SALT,   /* .auth->user: which SCRAM salt? answer by smtp_server_salt */
+    SMTP_ASK_SEED,   /* AUTH begins: random octets, by smtp_server_seed, at once */
+    SMTP_ASK_SALT,   /* .auth->user: which SCRAM salt? answer by smtp_server_salt, at once */
     SMTP_ASK_AUTH,   /* .auth: are these credentials right? answer by smtp_server_auth */
     SMTP_ASK_MAIL,   /* .transaction: may this reverse-path send? */
     SMTP_ASK_RCPT,   /* .rcpt, .transaction: may this recipient be accepted? */
@@ -122,13 +124,11 @@ void smtp_server_salt(struct smtp_server *s, struct slice salt, int iterations);
 enum smtp_auth_verdict { SMTP_AUTH_WRONG, SMTP_AUTH_RIGHT, SMTP_AUTH_LATER /* could not be verified now: 454 */ };
 /* Answer to SMTP_ASK_AUTH. signature: SCRAM's, when right; else NULL. A right one opens SMTP_ACCESS_LOGIN. */
 void smtp_server_auth(struct smtp_server *s, int64_t now_ms, enum smtp_auth_verdict verdict, const uint8_t *signature);
-/* 32 random octets for the exchanges of this conversation, before the first AUTH. wall_ms: for CRAM-MD5's challenge. */
-void smtp_server_seed(struct smtp_server *s, const uint8_t entropy[32], int64_t wall_ms);
+/* Answer to SMTP_ASK_SEED. wall_ms: for CRAM-MD5's challenge. */
+void smtp_server_seed(struct smtp_server *s, const uint8_t entropy[SASL_ENTROPY], int64_t wall_ms);
 
 /* The handshake is done. knows_user: the client's certificate names a user: logged in by it, and EXTERNAL is offered. */
 void smtp_server_tls_done(struct smtp_server *s, int64_t now_ms, bool knows_user);
-/* Accept nothing more: 421 at the next MAIL, the present transaction ends. false: as before. */
-void smtp_server_drain(struct smtp_server *s, bool on);
 /* Ends it now, if no question is open, with a 421 (say) and SMTP_CLOSE; with one open, after its answer. */
 void smtp_server_quit(struct smtp_server *s, enum smtp_say say);
 

@@ -1,0 +1,73 @@
+/* replies.c: see replies.h. */
+#include "replies.h"
+
+const struct smtp_reply smtp_replies[SAYS] = {
+    [SAY_OK] = { 250, "2.0.0", "Ok" },
+    [SAY_MAIL_OK] = { 250, "2.1.0", "Ok" },
+    [SAY_RCPT_OK] = { 250, "2.1.5", "Ok" },
+    [SAY_CHUNK_OK] = { 250, "2.0.0", "Ok, go on" },
+    [SAY_BYE] = { 221, "2.0.0", "Bye" },
+    [SAY_VRFY] = { 252, "2.5.0", "Send some mail, and see" },
+    [SAY_HELP] = { 214, "2.0.0", "See RFC 5321" },
+    [SAY_START_TLS] = { 220, "2.0.0", "Ready to start TLS" },
+    [SAY_GO_AHEAD] = { 354, "", "End data with <CR><LF>.<CR><LF>" },
+    [SAY_AUTH_OK] = { 235, "2.7.0", "Authentication successful" },
+
+    [SAY_TIMEOUT] = { 421, "4.4.2", "Timeout, closing" },
+    [SAY_TOO_MANY_ERRORS] = { 421, "4.7.0", "Too many errors, closing" },
+    [SAY_DRAINING] = { 421, "4.3.2", "Not accepting mail at present" },
+    [SAY_TOO_MANY_CONNECTIONS] = { 421, "4.7.0", "Too many connections" },
+    [SAY_SHUT_OUT] = { 421, "4.7.0", "Too many failed log-ins from your address, try again later" },
+    [SAY_NO_MEMORY] = { 421, "4.3.1", "Out of memory, closing" },
+    [SAY_NOT_HTTP] = { 421, "4.7.0", "This is no HTTP server, closing" },
+    [SAY_TOO_MANY_FAILURES] = { 421, "4.7.0", "Too many failed log-ins, closing" },
+    [SAY_CONF_CHANGED] = { 421, "4.3.2", "The configuration has changed, connect again" },
+
+    [SAY_UNKNOWN] = { 500, "5.5.1", "Unknown command" },
+    [SAY_EMPTY] = { 500, "5.5.2", "Empty line" },
+    [SAY_LINE_TOO_LONG] = { 500, "5.5.2", "Line too long" },
+    [SAY_NOT_CRLF] = { 500, "5.5.2", "Lines end in CR LF" },
+    [SAY_CONTROL] = { 501, "5.5.2", "Control characters are not allowed" },
+    [SAY_NOT_IMPLEMENTED] = { 502, "5.5.1", "Command not implemented" },
+
+    [SAY_NO_ARGUMENT] = { 501, "5.5.4", "No argument is allowed" },
+    [SAY_NEED_ARGUMENT] = { 501, "5.5.4", "An argument is needed" },
+    [SAY_BAD_HELO] = { 501, "5.5.4", "A host name or address literal is needed" },
+    [SAY_MAIL_SYNTAX] = { 501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]" },
+    [SAY_RCPT_SYNTAX] = { 501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]" },
+    [SAY_BDAT_SYNTAX] = { 501, "5.5.4", "Syntax: BDAT size [LAST]" },
+    [SAY_NEEDS_SMTPUTF8] = { 553, "5.6.7", "The address needs SMTPUTF8" },
+
+    [SAY_HELO_FIRST] = { 503, "5.5.1", "Say EHLO first" },
+    [SAY_NESTED_MAIL] = { 503, "5.5.1", "A transaction is under way already" },
+    [SAY_MAIL_FIRST] = { 503, "5.5.1", "MAIL first" },
+    [SAY_NO_RCPT] = { 554, "5.5.1", "No valid recipients" },
+    [SAY_AFTER_BDAT] = { 503, "5.5.1", "Only BDAT or RSET may follow BDAT" },
+    [SAY_BINARY_NEEDS_BDAT] = { 503, "5.5.1", "BINARYMIME needs BDAT" },
+    [SAY_NO_EXTENSION] = { 503, "5.5.1", "Say EHLO to use extensions" },
+
+    [SAY_AUTH_REQUIRED] = { 530, "5.7.0", "Authentication required" },
+    [SAY_TLS_REQUIRED] = { 530, "5.7.0", "Must issue a STARTTLS command first" },
+    [SAY_RELAY_DENIED] = { 550, "5.7.1", "Relaying denied" },
+    [SAY_TLS_UNAVAILABLE] = { 502, "5.5.1", "TLS is not available" },
+    [SAY_TLS_ACTIVE] = { 503, "5.5.1", "TLS is active already" },
+
+    [SAY_TOO_BIG] = { 552, "5.3.4", "Message too big" },
+    [SAY_TOO_MANY_RCPTS] = { 452, "4.5.3", "Too many recipients" },
+
+    [SAY_BARE_NEWLINE] = { 550, "5.6.0", "Bare CR or LF in the content (RFC 5321 2.3.8)" },
+    [SAY_NUL] = { 550, "5.6.0", "NUL in the content" },
+
+    [SAY_AUTH_UNAVAILABLE] = { 502, "5.5.1", "Authentication is not available" },
+    [SAY_AUTH_TWICE] = { 503, "5.5.1", "Already authenticated" },
+    [SAY_AUTH_IN_MAIL] = { 503, "5.5.1", "Not during a transaction" },
+    [SAY_AUTH_NEEDS_TLS] = { 538, "5.7.11", "Encryption required for authentication" },
+    [SAY_AUTH_UNKNOWN] = { 504, "5.5.4", "Unrecognized authentication mechanism" },
+    [SAY_AUTH_LINE_TOO_LONG] = { 500, "5.5.6", "Authentication exchange line is too long" },
+    [SAY_AUTH_BASE64] = { 501, "5.5.2", "Invalid base64" },
+    [SAY_AUTH_CANCELED] = { 501, "5.7.0", "Authentication canceled" },
+    [SAY_AUTH_MALFORMED] = { 501, "5.5.2", "Malformed authentication response" },
+    [SAY_AUTH_NO_INITIAL] = { 501, "5.5.4", "This mechanism takes no initial response" },
+    [SAY_AUTH_FAILED] = { 535, "5.7.8", "Authentication credentials invalid" },
+    [SAY_AUTH_LATER] = { 454, "4.7.0", "Temporary authentication failure" },
+};
