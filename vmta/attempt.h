@@ -47,4 +47,10 @@ struct connection_failure {
     struct reply reply;        /* code 0: none; the text is ours then */
 };
 
+/* A reply of our own: code 0, an enhanced code or "", and a text. */
+static inline void attempt_reply(struct reply *r, const char *enhanced, const char *text)
+{
+    reply_set(r, 0, enhanced, slice_of(text));
+}
+
 #endif

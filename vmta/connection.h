@@ -31,9 +31,6 @@ struct connection_events {
     void (*on_may_send)(void *arg);
     void (*on_result)(void *arg, const struct transaction_result *r);
     void (*on_ended)(void *arg, const struct connection_failure *f);
-    /* May be NULL. The final dot is written, not yet flushed, and PIPELINING allows the next envelope to ride with it: a
-     * connection_send from in here costs no system call of its own. */
-    void (*on_room)(void *arg);
 };
 
 /* What a relay hands to all its connections. */

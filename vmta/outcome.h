@@ -60,7 +60,7 @@ enum outcome_dns {
     OUTCOME_DNS_NXDOMAIN,
     OUTCOME_DNS_NULL_MX,
     OUTCOME_DNS_FAILED,    /* SERVFAIL, time-out, bogus, hosts without addresses */
-    OUTCOME_DNS_NO_HOST,   /* no MX, and no address or no_mx_fallback off */
+    OUTCOME_DNS_NO_HOST,   /* no MX, and no address or no_mx_fallback off: as definite as NXDOMAIN */
     OUTCOME_DNS_LOOP,
     OUTCOME_DNS_KINDS,
 };
