@@ -25,7 +25,8 @@ class Dsn(unittest.TestCase):
         for part in m.walk():
             self.assertEqual(part.defects, [], (name, part.get_content_type()))
             for header in part.values():
-                if hasattr(header, "defects"):
+                # a local part in UTF-8 (RFC 6532) is a defect to this package
+                if hasattr(header, "defects") and name != "unicode-sender":
                     self.assertEqual(list(header.defects), [], (name, header))
         return raw, m, list(m.iter_parts())
 

@@ -75,8 +75,9 @@ static void a_client_may_be_named_by_a_literal(void **state)
     r.client_name = r.recipient = SLICE_NONE;
     r.tls = r.auth = r.esmtp = false;
     r.helo = SLICE("[IPv6:2001:DB8::1]");
-    is(&r, "Received: from [IPv6:2001:db8::1] ([192.0.2.1]) by relay.example.net with\r\n"
-           "\tSMTP id 01ARZ3NDEKTSV4RRFFQ69G5FAV; Thu, 01 Jan 1970 00:00:00 +0000\r\n");
+    is(&r, "Received: from [IPv6:2001:db8::1] ([192.0.2.1]) by relay.example.net\r\n"
+           "\twith SMTP id 01ARZ3NDEKTSV4RRFFQ69G5FAV;\r\n"
+           "\tThu, 01 Jan 1970 00:00:00 +0000\r\n");
 }
 
 static void utf8_stands_only_where_it_may(void **state)

@@ -6,8 +6,8 @@
 enum { LINE_WANTED = 72 };
 
 static const char *const leads[DSN_ACTIONS] = {
-    [DSN_FAILED] = "Your message could not be delivered to\r\n"
-                   "the recipients below, and will not be tried again.\r\n",
+    [DSN_FAILED] = "Your message could not be delivered to the recipients below.\r\n"
+                   "It will not be tried again.\r\n",
     [DSN_DELAYED] = "Your message has not been delivered yet to the recipients below.\r\n"
                     "It is still tried; there is no need to send it again.\r\n",
     [DSN_DELIVERED] = "Your message was delivered to the recipients below.\r\n",
@@ -107,6 +107,6 @@ int dsn_words_write(const struct dsn_request *r, struct buf *out)
     if (rc < 0)
         return rc;
     clock_rfc5322(r->arrival_ms, date);
-    return buf_printf(out, "\r\nThe message was received here on\r\n%s.\r\nWhat follows is for programs%s.\r\n", date,
-                      !r->original.n ? "" : r->full ? ", and the message" : ", and the header of the message");
+    return buf_printf(out, "\r\nThe message was received here on\r\n%s.\r\nWhat follows are details for programs%s.\r\n", date,
+                      !r->original.n ? "" : r->full ? ", then the message" : ", then the header of the message");
 }
