@@ -1,0 +1,39 @@
+"""What was answered with 250 survives kill -9."""
+import smtplib, ssl
+
+from fairlead import DaemonTest, PASSWORD, free_port
+from servers import Sink
+
+
+def submit(d, n):
+    """n messages, to u0@two.test and so on; returns once all have their 250."""
+    with smtplib.SMTP("127.0.0.1", d.submission, timeout=30) as c:
+        c.starttls(context=ssl._create_unverified_context())
+        c.login("foo", PASSWORD)
+        for i in range(n):
+            c.sendmail("news@acme.example", ["u%d@two.test" % i], "Subject: %d\r\nFrom: <news@acme.example>\r\n\r\nhello\r\n" % i)
+
+
+class Crash(DaemonTest):
+    def test_killed_before_delivery_delivered_after_the_restart(self):
+        port = free_port()          # nobody listens there yet
+        d = self.daemon(port).start()
+        submit(d, 20)
+        d.kill9()
+        sink = self.server(Sink(port=port))
+        d.start()
+        seen = sink.wait(20, 30)
+        self.assertEqual(sorted(t for m in seen for t in m["to"]), sorted("u%d@two.test" % i for i in range(20)))
+        self.assertEqual({(m["client_ip"], m["ehlo"]) for m in seen}, {("127.0.0.11", "a1.acme.example")})
+
+    def test_what_was_delivered_is_not_sent_again(self):
+        sink = self.server(Sink())
+        d = self.daemon(sink.port).start()
+        submit(d, 5)
+        self.assertEqual(len(sink.wait(5)), 5)
+        self.assertEqual(d.stop(), 0)
+        d.start()
+        submit(d, 1)
+        self.assertEqual(len(sink.wait(6)), 6)
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(len(sink.messages()), 6)
