@@ -65,6 +65,26 @@ def includes(path):
     return found
 
 
+def cycles_of(graph):
+    """Each cycle that a walk in depth meets, as text. graph: node -> the nodes that it points to."""
+    state, trail, found = {}, [], []
+
+    def walk(u):
+        state[u] = "open"
+        trail.append(u)
+        for v in sorted(graph.get(u, ())):
+            if state.get(v) == "open":
+                found.append(" -> ".join(trail[trail.index(v):] + [v]))
+            elif v not in state:
+                walk(v)
+        trail.pop()
+        state[u] = "done"
+    for u in sorted(graph):
+        if u not in state:
+            walk(u)
+    return found
+
+
 class House:
     def __init__(self):
         self.files = list(sources("conf", "store", "vmta", "daemon"))
@@ -105,29 +125,20 @@ class House:
                         yield "%s:%d: <%s> belongs into %s" % (f, n, name, allowed)
 
     def cycles(self):
-        """Cycles among files that include each other's headers; a .c and its .h are one file, and so is NAME_part.h or
-        NAME_private.h, which a file that was split keeps for its parts."""
-        unit = lambda path: re.sub(r"(_part|_private)?\.[ch]$", "", path)        # noqa: E731
-        graph = {}
+        """Headers that include each other, and .c files that call each other: a .c and its .h are one there, and a header without
+        a .c (the state that the parts of one noun share) is none."""
+        headers = {f: {t for t in self.included(f) if t != f} for f in self.files if f.endswith(".h")}
+        parts = {}
         for f in self.files:
-            to = {unit(t) for _, name, quoted in includes(f) if quoted for t in [self.target(name)] if t}
-            graph.setdefault(unit(f), set()).update(to - {unit(f)})
-        state, trail, found = {}, [], []
+            if self.has_code(f):
+                parts.setdefault(f[:-2], set()).update(t[:-2] for t in self.included(f) if self.has_code(t) and t[:-2] != f[:-2])
+        return cycles_of(headers) + cycles_of(parts)
 
-        def walk(u):
-            state[u] = "open"
-            trail.append(u)
-            for v in sorted(graph.get(u, ())):
-                if state.get(v) == "open":
-                    found.append(" -> ".join(trail[trail.index(v):] + [v]))
-                elif v not in state:
-                    walk(v)
-            trail.pop()
-            state[u] = "done"
-        for u in sorted(graph):
-            if u not in state:
-                walk(u)
-        return found
+    def included(self, f):
+        return {t for _, name, quoted in includes(f) if quoted for t in [self.target(name)] if t}
+
+    def has_code(self, f):
+        return f[:-2] + ".c" in self.files
 
     def built_sql(self):
         """Calls of sqlite3_exec and sqlite3_prepare* whose text is neither a literal nor a constant array of them."""
