@@ -43,7 +43,8 @@ static size_t count_dots(struct slice s)
     return n;
 }
 
-/* UTS 46 maps U+3002 and its like to a dot. Only an ASCII dot splits labels here: one name must not be read as two by two readers. */
+/* UTS 46 maps U+3002 and its like to a dot. Only an ASCII dot splits labels here: one name must not be read as two by two
+ * readers. */
 static bool unicode_canonical(struct slice name, char ret[DOMAIN_MAX])
 {
     char text[INPUT_MAX];

@@ -9,9 +9,9 @@
 
 enum { DOMAIN_MAX = 254 }; /* 253 octets (RFC 1035 2.3.4, without the root's dot) and a NUL */
 
-/* A syntactically valid domain name of RFC 5321 4.1.2 in the one form that is compared and stored: A-labels, lower case, without
- * a final dot. UTF-8 names go through IDNA 2008 (UTS 46, non-transitional). False when it is no domain name (empty labels, over
- * 63 octets a label, other characters than letters, digits and inner hyphens; underscores are refused too). */
+/* A syntactically valid domain name of RFC 5321 4.1.2 in the one form that is compared and stored: A-labels, lower case,
+ * without a final dot. UTF-8 names go through IDNA 2008 (UTS 46, non-transitional). False when it is no domain name (empty
+ * labels, over 63 octets a label, other characters than letters, digits and inner hyphens; underscores are refused too). */
 bool domain_canonical(struct slice name, char ret[DOMAIN_MAX]);
 /* For people and SMTPUTF8: the U-label form of a canonical name; the name itself when there is none. */
 bool domain_unicode(struct slice canonical, char *ret, size_t size);

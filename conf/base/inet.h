@@ -11,8 +11,8 @@
 #include "slice.h"
 
 struct inet_addr {
-    uint8_t family;  /* 4 or 6; 0: none */
-    uint8_t b[16];   /* network order; 4 bytes used for IPv4, the rest zero, so that memcmp compares */
+    uint8_t family; /* 4 or 6; 0: none */
+    uint8_t b[16];  /* network order; 4 bytes used for IPv4, the rest zero, so that memcmp compares */
 };
 
 struct inet_net {

@@ -1,5 +1,5 @@
-/* inet_table.c: networks → value (inet.h). One hash over (family, prefix, address), looked up once for each prefix length in use:
- * a handful of probes, however many networks a tenant list names. */
+/* inet_table.c: networks → value (inet.h). One hash over (family, prefix, address), looked up once for each prefix length in
+ * use: a handful of probes, however many networks a tenant list names. */
 #include "inet.h"
 
 #include <stdlib.h>
@@ -43,7 +43,8 @@ void inet_table_free(struct inet_table *t)
 
     if (!t)
         return;
-    HASH_ITER(hh, t->entries, e, next) {
+    HASH_ITER(hh, t->entries, e, next)
+    {
         HASH_DEL(t->entries, e);
         free(e);
     }

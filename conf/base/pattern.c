@@ -8,10 +8,10 @@
 /* What one match may cost. The match limit counts backtracking at each starting point, so it shrinks as the subject grows; the
  * product bounds the whole to a few milliseconds. Depth and heap bound memory where the JIT is not available. */
 enum {
-    TEXT_MAX = 4096,            /* octets of a pattern */
-    COMPILED_MAX = 1 << 20,     /* octets once compiled */
-    SUBJECT_MAX = 64 * 1024,    /* octets looked at: longer ones are too costly */
-    STEPS = 4 * 1000 * 1000,    /* for all starting points together */
+    TEXT_MAX = 4096,         /* octets of a pattern */
+    COMPILED_MAX = 1 << 20,  /* octets once compiled */
+    SUBJECT_MAX = 64 * 1024, /* octets looked at: longer ones are too costly */
+    STEPS = 4 * 1000 * 1000, /* for all starting points together */
     STEPS_PER_START_MIN = 200,
     STEPS_PER_START_MAX = 100 * 1000,
     DEPTH_MAX = 1000,

@@ -1,5 +1,6 @@
-/* pattern.h: regular expressions from the configuration (PCRE2), bounded in time and memory whatever they say (LESSONS: patterns are
- * code from outside). Pure; a compiled pattern is immutable and shared by threads. */
+/* pattern.h: regular expressions from the configuration (PCRE2), bounded in time and memory whatever they say,
+ * since they are code from outside.
+ * Pure; a compiled pattern is immutable and shared by threads. */
 #ifndef FL_PATTERN_H
 #define FL_PATTERN_H
 

@@ -16,8 +16,8 @@ static const struct unit spans[] = {
     { SLICE("d"), DAY_MS }, { SLICE("h"), HOUR_MS }, { SLICE("m"), MINUTE_MS }, { SLICE("s"), SECOND_MS }, { SLICE("ms"), 1 },
 };
 static const struct unit sizes[] = {
-    { SLICE("TiB"), 1LL << 40 }, { SLICE("GiB"), 1LL << 30 }, { SLICE("MiB"), 1LL << 20 }, { SLICE("KiB"), 1LL << 10 },
-    { SLICE("B"), 1 },
+    { SLICE("TiB"), 1LL << 40 }, { SLICE("GiB"), 1LL << 30 }, { SLICE("MiB"), 1LL << 20 },
+    { SLICE("KiB"), 1LL << 10 }, { SLICE("B"), 1 },
 };
 enum { SPANS = sizeof spans / sizeof spans[0], SIZES = sizeof sizes / sizeof sizes[0] };
 #define VALUE_MAX (INT64_MAX / 2)

@@ -14,7 +14,10 @@ struct rate {
     int64_t per_ms;
 };
 
-static inline bool rate_is_unlimited(struct rate r) { return r.count == 0; }
+static inline bool rate_is_unlimited(struct rate r)
+{
+    return r.count == 0;
+}
 
 enum { UNITS_TEXT = 48 };
 
@@ -23,7 +26,8 @@ enum { UNITS_TEXT = 48 };
 bool units_span(struct slice text, int64_t *ret_ms);
 /* "500B" "8KiB" "25MiB" "50GiB". False when malformed. */
 bool units_size(struct slice text, int64_t *ret_bytes);
-/* "100/s" "600/m" "1/20m" "5000/d"; "unlimited" gives count 0. "0/s" is malformed: it means none to some and no limit to others. */
+/* "100/s" "600/m" "1/20m" "5000/d"; "unlimited" gives count 0. "0/s" is malformed: it means none to some and no limit to
+ * others. */
 bool units_rate(struct slice text, struct rate *ret);
 /* "10%" in thousandths: 100. At most 100%. */
 bool units_percent(struct slice text, int *ret_permille);

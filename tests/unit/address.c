@@ -21,10 +21,22 @@ static enum address_error parse(const char *text, bool utf8)
 
 static void a_mailbox_has_a_local_part_and_a_domain(void **state)
 {
-    static const char *const good[] = { "bob@acme.example", "b.o.b@a", "o'brien@acme.example", "%n%s%x@acme.example", "a/b@acme.example",
-                                        "\"bob smith\"@acme.example", "\"bob>\"@acme.example", "\"a@b\"@acme.example", "\"\"@a.b",
-                                        "\"a\\\"b\\\\\"@a.b", A64 "@a.b", "!#$%&'*+-/=?^_`{|}~@a.b", "bob@[127.0.0.1]",
-                                        "bob@[IPv6:2001:db8::1]", "bob@[ipv6:::1]", "a@1.2" };
+    static const char *const good[] = { "bob@acme.example",
+                                        "b.o.b@a",
+                                        "o'brien@acme.example",
+                                        "%n%s%x@acme.example",
+                                        "a/b@acme.example",
+                                        "\"bob smith\"@acme.example",
+                                        "\"bob>\"@acme.example",
+                                        "\"a@b\"@acme.example",
+                                        "\"\"@a.b",
+                                        "\"a\\\"b\\\\\"@a.b",
+                                        A64 "@a.b",
+                                        "!#$%&'*+-/=?^_`{|}~@a.b",
+                                        "bob@[127.0.0.1]",
+                                        "bob@[IPv6:2001:db8::1]",
+                                        "bob@[ipv6:::1]",
+                                        "a@1.2" };
     static const struct {
         const char *text;
         enum address_error error;
@@ -44,7 +56,9 @@ static void a_mailbox_has_a_local_part_and_a_domain(void **state)
         { "b..b@acme.example", ADDRESS_BAD_LOCAL },
         { "bob smith@acme.example", ADDRESS_BAD_LOCAL },
         { ";touch /tmp/x;@acme.example", ADDRESS_BAD_LOCAL },
-        { "bo\x07" "b@acme.example", ADDRESS_BAD_LOCAL },
+        { "bo\x07"
+          "b@acme.example",
+          ADDRESS_BAD_LOCAL },
         { "\"bob@acme.example", ADDRESS_BAD_LOCAL },
         { "\"b\"ob@acme.example", ADDRESS_BAD_LOCAL },
         { "\"b\r\n\"@acme.example", ADDRESS_BAD_LOCAL },
@@ -58,11 +72,19 @@ static void a_mailbox_has_a_local_part_and_a_domain(void **state)
         { "bob@[::1]", ADDRESS_BAD_LITERAL },
         { "bob@[IPv6:127.0.0.1]", ADDRESS_BAD_LITERAL },
         { "bob@[x:y]", ADDRESS_BAD_LITERAL },
-        { "b\xc3\xb8" "b@acme.example", ADDRESS_NEEDS_SMTPUTF8 },
-        { "bob@b\xc3\xbc" "cher.example", ADDRESS_NEEDS_SMTPUTF8 },
-        { "b\xc3\x28" "b@acme.example", ADDRESS_BAD_LOCAL },
+        { "b\xc3\xb8"
+          "b@acme.example",
+          ADDRESS_NEEDS_SMTPUTF8 },
+        { "bob@b\xc3\xbc"
+          "cher.example",
+          ADDRESS_NEEDS_SMTPUTF8 },
+        { "b\xc3\x28"
+          "b@acme.example",
+          ADDRESS_BAD_LOCAL },
         { "b\xc3@acme.example", ADDRESS_BAD_UTF8 },
-        { "b\xc0\xaf" "b@acme.example", ADDRESS_BAD_UTF8 },
+        { "b\xc0\xaf"
+          "b@acme.example",
+          ADDRESS_BAD_UTF8 },
         { "b\xed\xa0\x80@acme.example", ADDRESS_BAD_UTF8 },
         { "b\xc2\x85@acme.example", ADDRESS_BAD_UTF8 },
     };
@@ -71,9 +93,16 @@ static void a_mailbox_has_a_local_part_and_a_domain(void **state)
         assert_int_equal(parse(good[i], false), ADDRESS_OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(parse(bad[i].text, false), bad[i].error);
-    assert_int_equal(parse("b\xc3\xb8" "b@b\xc3\xbc" "cher.example", true), ADDRESS_OK);
+    assert_int_equal(parse("b\xc3\xb8"
+                           "b@b\xc3\xbc"
+                           "cher.example",
+                           true),
+                     ADDRESS_OK);
     assert_int_equal(parse("b\xc3@acme.example", true), ADDRESS_BAD_UTF8);
-    assert_int_equal(parse("bob@a\xe3\x80\x82" "b", true), ADDRESS_BAD_DOMAIN); /* an ideographic dot */
+    assert_int_equal(parse("bob@a\xe3\x80\x82"
+                           "b",
+                           true),
+                     ADDRESS_BAD_DOMAIN); /* an ideographic dot */
 }
 
 static void a_nul_ends_nothing(void **state)
@@ -86,7 +115,8 @@ static void a_nul_ends_nothing(void **state)
     assert_int_equal(address_parse(SLICE("bob@[127.0.0.1\0]"), true, &a), ADDRESS_BAD_LITERAL);
 }
 
-/* Each valid address with one byte changed, left out or doubled is parsed or refused; what is parsed is parsed again the same. */
+/* Each valid address with one byte changed, left out or doubled is parsed or refused; what is parsed is parsed again the same.
+ */
 static void every_address_one_step_away_is_judged(void **state)
 {
     static const char *const seeds[] = { "bob@acme.example", "\"b \\\"o\"@a.b", "b@[IPv6:::1]", "b\xc3\xb8@b\xc3\xbc.x" };
@@ -133,9 +163,24 @@ static void a_path_stands_in_brackets(void **state)
     assert_int_equal(path("<\"bob> \"@a.b> X", true, "\"bob> \"@a.b", "X"), ADDRESS_OK);
     assert_int_equal(path("<@x.y:bob@a.b>", true, "bob@a.b", ""), ADDRESS_OK);
     assert_int_equal(path("<@x.y,@z:\"a:b\"@a.b>", true, "\"a:b\"@a.b", ""), ADDRESS_OK);
-    static const char *const bad[] = { "",          "bob@a.b",        "<bob@a.b",      " <bob@a.b>",  "<bob@a.b><eve@c.d>", "<bob@a.b>,<eve@c.d>",
-                                       "<bob@a.b>\t", "<@x.y>",       "<@:bob@a.b>",   "<@x,:bob@a.b>", "<@x,y:bob@a.b>",  "<@x..y:bob@a.b>",
-                                       "<x@y:bob@a.b>", "<@x.y:>",     "<@x.y:postmaster>", "<",        "<<bob@a.b>>",        "<bob@a.b >" };
+    static const char *const bad[] = { "",
+                                       "bob@a.b",
+                                       "<bob@a.b",
+                                       " <bob@a.b>",
+                                       "<bob@a.b><eve@c.d>",
+                                       "<bob@a.b>,<eve@c.d>",
+                                       "<bob@a.b>\t",
+                                       "<@x.y>",
+                                       "<@:bob@a.b>",
+                                       "<@x,:bob@a.b>",
+                                       "<@x,y:bob@a.b>",
+                                       "<@x..y:bob@a.b>",
+                                       "<x@y:bob@a.b>",
+                                       "<@x.y:>",
+                                       "<@x.y:postmaster>",
+                                       "<",
+                                       "<<bob@a.b>>",
+                                       "<bob@a.b >" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_not_equal(path(bad[i], true, "", ""), ADDRESS_OK);
         assert_int_not_equal(path(bad[i], false, "", ""), ADDRESS_OK);
@@ -184,7 +229,9 @@ static void one_mailbox_has_one_key(void **state)
     key_is("\"b\\\"\\ ob\"@acme.example", "\"b\\\" ob\"@acme.example");
     key_is("\".b\"@a", "\".b\"@a");
     key_is("\"\"@a", "\"\"@a");
-    key_is("b@b\xc3\xbc" "cher.example", "b@xn--bcher-kva.example");
+    key_is("b@b\xc3\xbc"
+           "cher.example",
+           "b@xn--bcher-kva.example");
     key_is("b@[IPv6:2001:DB8:0::1]", "b@[IPv6:2001:db8::1]");
     key_is("\xc3\x9c@a", "\xc3\x9c@a");
 }
@@ -194,7 +241,10 @@ static void the_envelope_keeps_the_local_part_as_typed(void **state)
     struct address a;
     char ret[ADDRESS_TEXT];
 
-    assert_int_equal(address_parse(SLICE("\"B b\"@B\xc3\xbc" "cher.example"), true, &a), ADDRESS_OK);
+    assert_int_equal(address_parse(SLICE("\"B b\"@B\xc3\xbc"
+                                         "cher.example"),
+                                   true, &a),
+                     ADDRESS_OK);
     address_ascii_domain(&a, ret);
     assert_string_equal(ret, "\"B b\"@xn--bcher-kva.example");
     assert_false(address_needs_smtputf8(&a));

@@ -13,7 +13,8 @@
 #include "qp.h"
 
 #define HEADER "From: <bob@acme.example>\r\nSubject: hello\r\n\r\n"
-#define LONG_WORDS "no such user here, and this host says so in very many words, so many that the field has to be folded more than once"
+#define LONG_WORDS \
+    "no such user here, and this host says so in very many words, so many that the field has to be folded more than once"
 
 static const struct dsn_recipient failed = {
     .address = SLICE("u@hard.test"),
@@ -27,11 +28,22 @@ static const struct dsn_recipient failed = {
     .last_attempt_ms = 1000,
 };
 static const struct dsn_recipient mixed[] = {
-    { .address = SLICE("ok@dest.test"), .action = DSN_DELIVERED, .status = SLICE("2.1.5"), .remote_mta = SLICE("mx"), .code = 250, .diagnostic = SLICE("ok") },
-    { .address = SLICE("later@dest.test"), .action = DSN_DELAYED, .status = SLICE("5.1.1"), .diagnostic = SLICE("connection timed out"),
+    { .address = SLICE("ok@dest.test"),
+      .action = DSN_DELIVERED,
+      .status = SLICE("2.1.5"),
+      .remote_mta = SLICE("mx"),
+      .code = 250,
+      .diagnostic = SLICE("ok") },
+    { .address = SLICE("later@dest.test"),
+      .action = DSN_DELAYED,
+      .status = SLICE("5.1.1"),
+      .diagnostic = SLICE("connection timed out"),
       .retry_until_ms = 86400000 },
     { .address = SLICE("on@dest.test"), .action = DSN_RELAYED, .status = SLICE(""), .remote_mta = SLICE("mx"), .code = 250 },
-    { .address = SLICE("old@dest.test"), .action = DSN_FAILED, .status = SLICE("4.4.7"), .diagnostic = SLICE("not delivered within 4 days") },
+    { .address = SLICE("old@dest.test"),
+      .action = DSN_FAILED,
+      .status = SLICE("4.4.7"),
+      .diagnostic = SLICE("not delivered within 4 days") },
     { .address = SLICE("list@dest.test"), .action = DSN_EXPANDED, .status = SLICE("2.0.0"), .diagnostic = SLICE("sent on") },
 };
 static const struct dsn_recipient unicode = {
@@ -39,7 +51,8 @@ static const struct dsn_recipient unicode = {
     .orcpt = SLICE("utf-8;\xc3\xbc@noutf8.test"),
     .action = DSN_FAILED,
     .status = SLICE("5.6.7"),
-    .diagnostic = SLICE("gr\xc3\xbc\xc3\x9f" "e"),
+    .diagnostic = SLICE("gr\xc3\xbc\xc3\x9f"
+                        "e"),
 };
 
 static struct dsn_request request(const struct dsn_recipient *recipients, size_t n)
@@ -57,7 +70,8 @@ static struct dsn_request request(const struct dsn_recipient *recipients, size_t
 }
 
 /* The requests that Python reads too, each with a name that says what is to be found. */
-static const char *const samples[] = { "failed", "full", "mixed", "unicode-recipient", "unicode-sender", "unicode-original", "no-original" };
+static const char *const samples[] = { "failed",           "full",       "mixed", "unicode-recipient", "unicode-sender",
+                                       "unicode-original", "no-original" };
 
 static struct dsn_request sample(const char *name)
 {
@@ -70,10 +84,12 @@ static struct dsn_request sample(const char *name)
     if (strncmp(name, "unicode", 7) == 0) {
         r.recipients = &unicode;
         r.original_smtputf8 = true;
-        r.original = SLICE("From: <bob@acme.example>\r\nSubject: gr\xc3\xbc\xc3\x9f" "e\r\n..X: y\r\n\r\nBODYMARK \xc3\xbc\r\n");
+        r.original = SLICE("From: <bob@acme.example>\r\nSubject: gr\xc3\xbc\xc3\x9f"
+                           "e\r\n..X: y\r\n\r\nBODYMARK \xc3\xbc\r\n");
     }
     if (strcmp(name, "unicode-sender") == 0)
-        r.sender = SLICE("b\xc3\xb6" "b@acme.example");
+        r.sender = SLICE("b\xc3\xb6"
+                         "b@acme.example");
     if (strcmp(name, "unicode-original") == 0)
         r.full = true;
     if (strcmp(name, "no-original") == 0)
@@ -106,9 +122,11 @@ static void a_failure_is_told_to_people_and_programs(void **state)
     assert_true(has(&out, "From: Mail Delivery System <MAILER-DAEMON@relay.example.net>\r\n"));
     assert_true(has(&out, "\r\nAuto-Submitted: auto-replied\r\n"));
     assert_true(has(&out, "  <u@hard.test>\r\n     mx.hard.test answered: 550 5.1.1 no such user here"));
-    assert_true(has(&out, "\r\nReporting-MTA: dns;relay.example.net\r\nOriginal-Envelope-Id: abc+def\r\nArrival-Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n\r\n"));
-    assert_true(has(&out, "\r\nOriginal-Recipient: rfc822;a+b@dest.example\r\nFinal-Recipient: rfc822;u@hard.test\r\nAction: failed\r\n"
-                          "Status: 5.1.1\r\nRemote-MTA: dns;mx.hard.test\r\nDiagnostic-Code: smtp;550 5.1.1 no such user here"));
+    assert_true(has(&out, "\r\nReporting-MTA: dns;relay.example.net\r\nOriginal-Envelope-Id: abc+def\r\nArrival-Date: Thu, 01 "
+                          "Jan 1970 00:00:00 +0000\r\n\r\n"));
+    assert_true(
+        has(&out, "\r\nOriginal-Recipient: rfc822;a+b@dest.example\r\nFinal-Recipient: rfc822;u@hard.test\r\nAction: failed\r\n"
+                  "Status: 5.1.1\r\nRemote-MTA: dns;mx.hard.test\r\nDiagnostic-Code: smtp;550 5.1.1 no such user here"));
     assert_true(has(&out, "Content-Type: text/rfc822-headers\r\n"));
     assert_true(has(&out, "Subject: hello\r\n") && !has(&out, "BODYMARK"));
     buf_free(&out);
@@ -134,7 +152,8 @@ static void each_recipient_has_its_own_outcome(void **state)
     assert_true(has(&out, "Subject: Delivery failed\r\n"));
     assert_true(has(&out, "Final-Recipient: rfc822;ok@dest.test\r\nAction: delivered\r\nStatus: 2.1.5\r\n"));
     assert_true(has(&out, "Final-Recipient: rfc822;later@dest.test\r\nAction: delayed\r\nStatus: 4.0.0\r\n"));
-    assert_true(has(&out, "Diagnostic-Code: x-fairlead;connection timed out\r\nWill-Retry-Until: Fri, 02 Jan 1970 00:00:00 +0000\r\n"));
+    assert_true(
+        has(&out, "Diagnostic-Code: x-fairlead;connection timed out\r\nWill-Retry-Until: Fri, 02 Jan 1970 00:00:00 +0000\r\n"));
     assert_true(has(&out, "Final-Recipient: rfc822;on@dest.test\r\nAction: relayed\r\nStatus: 2.0.0\r\n"));
     assert_true(has(&out, "Final-Recipient: rfc822;old@dest.test\r\nAction: failed\r\nStatus: 4.4.7\r\n"));
     buf_free(&out);
@@ -154,7 +173,8 @@ static void unicode_needs_smtputf8_only_for_the_sender(void **state)
     r = sample("unicode-sender");
     out = write_dsn(&r, &needs);
     assert_true(needs.smtputf8 && needs.eight_bit);
-    assert_true(has(&out, "Content-Type: message/global-delivery-status\r\n") && has(&out, "Content-Type: message/global-headers\r\n"));
+    assert_true(has(&out, "Content-Type: message/global-delivery-status\r\n") &&
+                has(&out, "Content-Type: message/global-headers\r\n"));
     assert_true(has(&out, "Final-Recipient: utf-8;\xc3\xbc@noutf8.test\r\n"));
     buf_free(&out);
     r = sample("unicode-original");

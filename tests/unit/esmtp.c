@@ -58,12 +58,35 @@ static void what_is_malformed_or_unknown_is_refused(void **state)
         const char *text;
         int code;
     } cases[] = {
-        { "FOO=BAR", 555 },      { "FOO", 555 },         { "NOTIFY=NEVER", 555 },    { "==", 501 },          { "=x", 501 },
-        { "SIZE", 501 },         { "SIZE=", 501 },       { "SIZE=-1", 501 },         { "SIZE=1 SIZE=1", 501 }, { "SIZE=1x", 501 },
-        { "SIZE=123456789012345678901", 501 },           { "BODY=9BIT", 501 },       { "RET=SOME", 501 },    { "RET=", 501 },
-        { "ENVID=a+2", 501 },    { "ENVID=a+2b", 501 },  { "ENVID=a+0D+0Ab", 501 },  { "ENVID=", 501 },      { "ENVID=a=b", 501 },
-        { "ENVID=a+7F", 501 },   { "ENVID=a+FF", 501 },  { "SMTPUTF8=1", 501 },      { "AUTH=<x", 501 },     { "AUTH=a@b+0D", 501 },
-        { "AUTH=nobody", 501 },  { "-X=1", 501 },        { "X\tY", 501 },            { "ENVID=\xc3\xbc", 501 }, { "ENVID=\xff", 501 },
+        { "FOO=BAR", 555 },
+        { "FOO", 555 },
+        { "NOTIFY=NEVER", 555 },
+        { "==", 501 },
+        { "=x", 501 },
+        { "SIZE", 501 },
+        { "SIZE=", 501 },
+        { "SIZE=-1", 501 },
+        { "SIZE=1 SIZE=1", 501 },
+        { "SIZE=1x", 501 },
+        { "SIZE=123456789012345678901", 501 },
+        { "BODY=9BIT", 501 },
+        { "RET=SOME", 501 },
+        { "RET=", 501 },
+        { "ENVID=a+2", 501 },
+        { "ENVID=a+2b", 501 },
+        { "ENVID=a+0D+0Ab", 501 },
+        { "ENVID=", 501 },
+        { "ENVID=a=b", 501 },
+        { "ENVID=a+7F", 501 },
+        { "ENVID=a+FF", 501 },
+        { "SMTPUTF8=1", 501 },
+        { "AUTH=<x", 501 },
+        { "AUTH=a@b+0D", 501 },
+        { "AUTH=nobody", 501 },
+        { "-X=1", 501 },
+        { "X\tY", 501 },
+        { "ENVID=\xc3\xbc", 501 },
+        { "ENVID=\xff", 501 },
         { "A B C D E F G H I J K L M N O P Q", 555 },
     };
 
@@ -99,11 +122,28 @@ static void the_parameters_of_rcpt_are_read(void **state)
     assert_string_equal(text, "NEVER");
     esmtp_notify_text(0, text);
     assert_string_equal(text, "");
-    static const char *const bad[] = { "NOTIFY=NEVER,SUCCESS", "NOTIFY=SUCCESS,SUCCESS", "NOTIFY=", "NOTIFY=SUCCESS,", "NOTIFY=,SUCCESS", "NOTIFY=X",
-                                       "NOTIFY=NEVER NOTIFY=NEVER", "ORCPT=rfc822", "ORCPT=rfc822;", "ORCPT=;a", "ORCPT=rfc822;a+0D+0Ab",
-                                       "ORCPT=rfc822;\xc3\xbc@a", "ORCPT=utf-8;\xc3\xbc@a", "ORCPT=utf-8;\\x{FC@a", "ORCPT=utf-8;\\x{D800}@a",
-                                       "ORCPT=utf-8;\\x{0A}@a", "ORCPT=utf-8;\\x{85}@a", "ORCPT=utf-8;\\x{110000}@a", "ORCPT=utf-8;\\xFC@a",
-                                       "ORCPT=utf-8;a+2Bb@a", "ORCPT=utf-8;\\x{1234567}@a", "ORCPT=utf-8;\\x{}" };
+    static const char *const bad[] = { "NOTIFY=NEVER,SUCCESS",
+                                       "NOTIFY=SUCCESS,SUCCESS",
+                                       "NOTIFY=",
+                                       "NOTIFY=SUCCESS,",
+                                       "NOTIFY=,SUCCESS",
+                                       "NOTIFY=X",
+                                       "NOTIFY=NEVER NOTIFY=NEVER",
+                                       "ORCPT=rfc822",
+                                       "ORCPT=rfc822;",
+                                       "ORCPT=;a",
+                                       "ORCPT=rfc822;a+0D+0Ab",
+                                       "ORCPT=rfc822;\xc3\xbc@a",
+                                       "ORCPT=utf-8;\xc3\xbc@a",
+                                       "ORCPT=utf-8;\\x{FC@a",
+                                       "ORCPT=utf-8;\\x{D800}@a",
+                                       "ORCPT=utf-8;\\x{0A}@a",
+                                       "ORCPT=utf-8;\\x{85}@a",
+                                       "ORCPT=utf-8;\\x{110000}@a",
+                                       "ORCPT=utf-8;\\xFC@a",
+                                       "ORCPT=utf-8;a+2Bb@a",
+                                       "ORCPT=utf-8;\\x{1234567}@a",
+                                       "ORCPT=utf-8;\\x{}" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(rcpt_code(bad[i], false), 501);
     assert_int_equal(rcpt_code("SIZE=1", false), 555);
@@ -153,12 +193,9 @@ static void what_is_encoded_decodes_to_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_parameters_of_mail_are_read),
-        cmocka_unit_test(what_is_malformed_or_unknown_is_refused),
-        cmocka_unit_test(an_envelope_id_has_at_most_100_characters),
-        cmocka_unit_test(the_parameters_of_rcpt_are_read),
-        cmocka_unit_test(an_original_recipient_may_be_unicode),
-        cmocka_unit_test(what_is_encoded_decodes_to_the_same),
+        cmocka_unit_test(the_parameters_of_mail_are_read),           cmocka_unit_test(what_is_malformed_or_unknown_is_refused),
+        cmocka_unit_test(an_envelope_id_has_at_most_100_characters), cmocka_unit_test(the_parameters_of_rcpt_are_read),
+        cmocka_unit_test(an_original_recipient_may_be_unicode),      cmocka_unit_test(what_is_encoded_decodes_to_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,8 @@ static void a_header_ends_at_the_empty_line(void **state)
 
 static void a_line_that_is_no_field_begins_the_body(void **state)
 {
-    static const struct slice bodies[] = { SLICE("hello\r\n"), SLICE(" folded\r\n"), SLICE(": x\r\n"), SLICE("a b: c\r\n"), SLICE("\xc3\xbc: c\r\n"), SLICE("") };
+    static const struct slice bodies[] = { SLICE("hello\r\n"),  SLICE(" folded\r\n"),     SLICE(": x\r\n"),
+                                           SLICE("a b: c\r\n"), SLICE("\xc3\xbc: c\r\n"), SLICE("") };
 
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         struct header_scan s = scan(bodies[i]);
@@ -130,8 +131,8 @@ static void what_stays_is_not_touched(void **state)
     static const struct slice remove[] = { SLICE("X-Fairlead-VMTA"), SLICE("x-job") };
 
     rewritten_is(SLICE("A: 1 \r\n\r\nb"), NULL, 0, SLICE("P: q\r\nA: 1 \r\n\r\nb"));
-    rewritten_is(SLICE("A: 1\r\nx-fairlead-vmta: a\r\n b\r\n\tc\r\nB: 2\r\nX-Job: 7\r\nX-Jobs: 8\r\n\r\nX-Job: b\r\n"), remove, 2,
-                 SLICE("P: q\r\nA: 1\r\nB: 2\r\nX-Jobs: 8\r\n\r\nX-Job: b\r\n"));
+    rewritten_is(SLICE("A: 1\r\nx-fairlead-vmta: a\r\n b\r\n\tc\r\nB: 2\r\nX-Job: 7\r\nX-Jobs: 8\r\n\r\nX-Job: b\r\n"), remove,
+                 2, SLICE("P: q\r\nA: 1\r\nB: 2\r\nX-Jobs: 8\r\n\r\nX-Job: b\r\n"));
     rewritten_is(SLICE("X-Job: 1\r\nX-Job: 2\r\n\r\n"), remove, 2, SLICE("P: q\r\n\r\n"));
     rewritten_is(SLICE("X-Job: 1\r\n . dot\r\nA: ..\r\n"), remove, 2, SLICE("P: q\r\nA: ..\r\n"));
     rewritten_is(SLICE("hello\r\n"), remove, 2, SLICE("P: q\r\n\r\nhello\r\n"));
@@ -164,7 +165,11 @@ static void every_address_of_from_is_found(void **state)
     from("A: x\r\nfrom : Bob Smith <bob@a.b>\r\nTo: x@y\r\n", "bob@a.b|");
     from("From: \"Smith, Bob <eve@evil.test>\" <bob@a.b>\r\n", "bob@a.b|");
     from("From: =?utf-8?Q?B=C3=B6b?= <bob@a.b> (a (nested \\) one))\r\n", "bob@a.b|");
-    from("From: B\xc3\xb6" "b <b\xc3\xb6" "b@a.b>\r\n", "b\xc3\xb6" "b@a.b|");
+    from("From: B\xc3\xb6"
+         "b <b\xc3\xb6"
+         "b@a.b>\r\n",
+         "b\xc3\xb6"
+         "b@a.b|");
     from("From: Mr. B. Smith\r\n <bob@a.b>,\r\n\t eve@c.d\r\n", "bob@a.b|eve@c.d|");
     from("From: team: bob@a.b, Eve <eve@c.d>; , x@y.z\r\n", "bob@a.b|eve@c.d|x@y.z|");
     from("From: bob (c) . smith (d) @ (e) a (f) . b\r\n", "bob.smith@a.b|");
@@ -177,12 +182,34 @@ static void every_address_of_from_is_found(void **state)
 static void what_cannot_be_read_is_malformed(void **state)
 {
     static const char *const bad[] = {
-        "From:\r\n", "From: Bob\r\n", "From: <>\r\n", "From: <bob@a.b\r\n", "From: bob@a.b eve@c.d\r\n", "From: bob@a.b>\r\n",
-        "From: <bob@a.b> <eve@c.d>\r\n", "From: Bob <bob@a.b> eve@c.d\r\n", "From: undisclosed:;\r\n", "From: g: bob@a.b\r\n",
-        "From: bob@a.b (open\r\n", "From: \"open bob@a.b\r\n", "From: Smith, Bob <bob@a.b>\r\n", "From: bob@\r\n", "From: @a.b\r\n",
-        "From: bob@a..b\r\n", "From: b..ob@a.b\r\n", "From: bob smith@a.b\r\n", "From: g: h: bob@a.b;;\r\n", "From: bob@a.b;\r\n",
-        "From: bob@a b\r\n", "From: bob@a.b\x01\r\n", "From: a@b@c\r\n", "From: bob@[127.0.0.1\r\n", "From: \"x\\\r\n", "From: x(\\\r\n",
-        "From: <@x.y>,:bob@a.b>\r\n", "From: bob@a.b,:x\r\n",
+        "From:\r\n",
+        "From: Bob\r\n",
+        "From: <>\r\n",
+        "From: <bob@a.b\r\n",
+        "From: bob@a.b eve@c.d\r\n",
+        "From: bob@a.b>\r\n",
+        "From: <bob@a.b> <eve@c.d>\r\n",
+        "From: Bob <bob@a.b> eve@c.d\r\n",
+        "From: undisclosed:;\r\n",
+        "From: g: bob@a.b\r\n",
+        "From: bob@a.b (open\r\n",
+        "From: \"open bob@a.b\r\n",
+        "From: Smith, Bob <bob@a.b>\r\n",
+        "From: bob@\r\n",
+        "From: @a.b\r\n",
+        "From: bob@a..b\r\n",
+        "From: b..ob@a.b\r\n",
+        "From: bob smith@a.b\r\n",
+        "From: g: h: bob@a.b;;\r\n",
+        "From: bob@a.b;\r\n",
+        "From: bob@a b\r\n",
+        "From: bob@a.b\x01\r\n",
+        "From: a@b@c\r\n",
+        "From: bob@[127.0.0.1\r\n",
+        "From: \"x\\\r\n",
+        "From: x(\\\r\n",
+        "From: <@x.y>,:bob@a.b>\r\n",
+        "From: bob@a.b,:x\r\n",
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -219,7 +246,8 @@ static void a_missing_date_and_id_can_be_added(void **state)
     buf_init(&out, 0);
     assert_int_equal(header_add_date(0, &out), 0);
     assert_int_equal(header_add_message_id(SLICE("01ABC"), SLICE("relay.example.net"), &out), 0);
-    assert_true(slice_eq(buf_slice(&out), SLICE("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: <01ABC@relay.example.net>\r\n")));
+    assert_true(
+        slice_eq(buf_slice(&out), SLICE("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: <01ABC@relay.example.net>\r\n")));
     buf_free(&out);
 }
 

@@ -23,7 +23,8 @@ static void one_peer_has_one_address(void **state)
     address_becomes("192.0.2.1", "192.0.2.1");
     address_becomes("2001:DB8:0:0::1", "2001:db8::1");
     address_becomes("::ffff:192.0.2.1", "192.0.2.1");
-    static const char *const bad[] = { "", "300.0.0.1", "1.2.3", "01.2.3.4", "1.2.3.4 ", "[::1]", "fe80::1%lo", "::1::", "1.2.3.4.5", "a" };
+    static const char *const bad[] = { "",      "300.0.0.1",  "1.2.3", "01.2.3.4",  "1.2.3.4 ",
+                                       "[::1]", "fe80::1%lo", "::1::", "1.2.3.4.5", "a" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         address_becomes(bad[i], "");
 }
@@ -46,7 +47,8 @@ static void a_network_has_no_host_bits(void **state)
     net_becomes("0.0.0.0/0", "0.0.0.0/0");
     net_becomes("2001:db8::/33", "2001:db8::/33");
     net_becomes("::ffff:10.0.0.0/104", "10.0.0.0/8");
-    static const char *const bad[] = { "192.0.2.1/24", "192.0.2.0/33", "::/129", "192.0.2.0/", "192.0.2.0/08", "/8", "::ffff:10.0.0.0/64" };
+    static const char *const bad[] = { "192.0.2.1/24", "192.0.2.0/33",      "::/129", "192.0.2.0/", "192.0.2.0/08",
+                                       "/8",           "::ffff:10.0.0.0/64" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         net_becomes(bad[i], "");
 }
@@ -70,7 +72,8 @@ static void an_endpoint_has_a_port(void **state)
     endpoint_becomes("192.0.2.1:25", "192.0.2.1:25");
     endpoint_becomes("[2001:db8::1]:587", "[2001:db8::1]:587");
     endpoint_becomes("[192.0.2.1]:25", "192.0.2.1:25");
-    static const char *const bad[] = { "192.0.2.1", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "::1:25", "[::1]", "[::1]25", "[::1", "[]:25", ":25" };
+    static const char *const bad[] = { "192.0.2.1", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "::1:25",
+                                       "[::1]",     "[::1]25",    "[::1",        "[]:25",           ":25" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         endpoint_becomes(bad[i], "");
 }
@@ -146,12 +149,9 @@ static void the_most_specific_network_comes_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_peer_has_one_address),
-        cmocka_unit_test(a_network_has_no_host_bits),
-        cmocka_unit_test(an_endpoint_has_a_port),
-        cmocka_unit_test(a_literal_is_written_as_smtp_has_it),
-        cmocka_unit_test(the_nth_address_carries),
-        cmocka_unit_test(the_most_specific_network_comes_first),
+        cmocka_unit_test(one_peer_has_one_address), cmocka_unit_test(a_network_has_no_host_bits),
+        cmocka_unit_test(an_endpoint_has_a_port),   cmocka_unit_test(a_literal_is_written_as_smtp_has_it),
+        cmocka_unit_test(the_nth_address_carries),  cmocka_unit_test(the_most_specific_network_comes_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

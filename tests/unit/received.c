@@ -55,8 +55,10 @@ static void the_trace_says_who_by_whom_and_how(void **state)
 
 static void what_a_client_says_cannot_leave_its_place(void **state)
 {
-    static const struct slice evil[] = { SLICE("a\r\nX: y"), SLICE("a) (b"), SLICE("a;b"), SLICE(""), SLICE("a b"), SLICE("a\0b"), SLICE("[1.2.3.4]\r\nX: y]"),
-                                         SLICE("\xff") };
+    static const struct slice evil[] = {
+        SLICE("a\r\nX: y"),          SLICE("a) (b"), SLICE("a;b"), SLICE(""), SLICE("a b"), SLICE("a\0b"),
+        SLICE("[1.2.3.4]\r\nX: y]"), SLICE("\xff")
+    };
 
     for (size_t i = 0; i < sizeof evil / sizeof evil[0]; i++) {
         struct received r = sample();
@@ -99,7 +101,8 @@ static void the_protocol_names_what_was_used(void **state)
     assert_string_equal(received_protocol(&(struct received){ 0 }), "SMTP");
     assert_string_equal(received_protocol(&(struct received){ .esmtp = true, .auth = true }), "ESMTPA");
     assert_string_equal(received_protocol(&(struct received){ .esmtp = true, .tls = true }), "ESMTPS");
-    assert_string_equal(received_protocol(&(struct received){ .esmtp = true, .tls = true, .auth = true, .smtputf8 = true }), "UTF8SMTPSA");
+    assert_string_equal(received_protocol(&(struct received){ .esmtp = true, .tls = true, .auth = true, .smtputf8 = true }),
+                        "UTF8SMTPSA");
 }
 
 static void no_line_is_longer_than_998(void **state)
@@ -125,12 +128,9 @@ static void no_line_is_longer_than_998(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_trace_says_who_by_whom_and_how),
-        cmocka_unit_test(what_a_client_says_cannot_leave_its_place),
-        cmocka_unit_test(a_client_may_be_named_by_a_literal),
-        cmocka_unit_test(utf8_stands_only_where_it_may),
-        cmocka_unit_test(the_protocol_names_what_was_used),
-        cmocka_unit_test(no_line_is_longer_than_998),
+        cmocka_unit_test(the_trace_says_who_by_whom_and_how), cmocka_unit_test(what_a_client_says_cannot_leave_its_place),
+        cmocka_unit_test(a_client_may_be_named_by_a_literal), cmocka_unit_test(utf8_stands_only_where_it_may),
+        cmocka_unit_test(the_protocol_names_what_was_used),   cmocka_unit_test(no_line_is_longer_than_998),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

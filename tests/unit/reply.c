@@ -72,9 +72,20 @@ static void an_enhanced_code_of_another_class_is_text(void **state)
 
 static void what_is_no_reply_is_malformed(void **state)
 {
-    static const struct slice bad[] = { SLICE("\r\n"),         SLICE("25\r\n"),          SLICE("abc\r\n"),     SLICE("150 x\r\n"), SLICE("650 x\r\n"),
-                                        SLICE("250x\r\n"),     SLICE("2500 x\r\n"),      SLICE("25\xb2 x\r\n"), SLICE("-50 x\r\n"), SLICE(" 250 x\r\n"),
-                                        SLICE("HTTP/1.1 400 Bad\r\n"), SLICE("250-a\r\n550 b\r\n"), SLICE("\0\0\0\0\n"), SLICE("250\t x\r\n") };
+    static const struct slice bad[] = { SLICE("\r\n"),
+                                        SLICE("25\r\n"),
+                                        SLICE("abc\r\n"),
+                                        SLICE("150 x\r\n"),
+                                        SLICE("650 x\r\n"),
+                                        SLICE("250x\r\n"),
+                                        SLICE("2500 x\r\n"),
+                                        SLICE("25\xb2 x\r\n"),
+                                        SLICE("-50 x\r\n"),
+                                        SLICE(" 250 x\r\n"),
+                                        SLICE("HTTP/1.1 400 Bad\r\n"),
+                                        SLICE("250-a\r\n550 b\r\n"),
+                                        SLICE("\0\0\0\0\n"),
+                                        SLICE("250\t x\r\n") };
     struct reply_parser p;
     size_t left;
 

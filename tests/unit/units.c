@@ -32,8 +32,10 @@ static void a_span_has_a_unit(void **state)
     assert_int_equal(span("1h 30m"), 90 * MINUTE_MS);
     assert_int_equal(span("1h30m"), 90 * MINUTE_MS);
     assert_int_equal(span("1.5s"), 1500);
-    static const char *const bad[] = { "",    "10",   "m",   "10 m", "-1s",  "1s 1m", "1s 1s",  "1.0001s", "0.5ms", "1.s",
-                                       ".5s", "1e3s", "1 s", "1s ",  " 1s",  "1S",    "1week",  "9999999999999999999d", "1.1234567d" };
+    static const char *const bad[] = { "",          "10",      "m",     "10 m", "-1s",   "1s 1m",
+                                       "1s 1s",     "1.0001s", "0.5ms", "1.s",  ".5s",   "1e3s",
+                                       "1 s",       "1s ",     " 1s",   "1S",   "1week", "9999999999999999999d",
+                                       "1.1234567d" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal(span(bad[i]), -1);
 }
@@ -59,7 +61,8 @@ static void a_rate_counts_events_in_a_time(void **state)
     assert_true(units_rate(SLICE("1/20m"), &r) && r.count == 1 && r.per_ms == 20 * MINUTE_MS);
     assert_true(units_rate(SLICE("5000/d"), &r) && r.count == 5000 && r.per_ms == DAY_MS);
     assert_true(units_rate(SLICE("unlimited"), &r) && rate_is_unlimited(r));
-    static const char *const bad[] = { "", "0/s", "100", "100/", "100/ms", "/s", "100/0s", "-1/s", "1.5/s", "100/s ", "100 /s", "100/w" };
+    static const char *const bad[] = { "",       "0/s",  "100",   "100/",   "100/ms", "/s",
+                                       "100/0s", "-1/s", "1.5/s", "100/s ", "100 /s", "100/w" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(units_rate(slice_of(bad[i]), &r));
 }

@@ -101,12 +101,15 @@ static void nothing_else_ends_it(void **state)
         struct slice stream;
         bool bare_cr, bare_lf;
     } cases[] = {
-        { SLICE("a\n.\nb"), false, true },          { SLICE("a\n.\r\nb"), false, true },        { SLICE("a\r\n.\nb"), false, true },
-        { SLICE("a\r.\r\nb\r\n"), true, false },    { SLICE("a\r.\rb"), true, false },          { SLICE("a\r\n.\rb"), true, false },
-        { SLICE("a\n\n.\r\nb"), false, true },      { SLICE("a\r\n\0.\r\nb"), false, false },   { SLICE("a\r\n .\r\nb"), false, false },
-        { SLICE("a\r\n..\r\nb"), false, false },    { SLICE("a\r\r\n.x"), true, false },        { SLICE("a\r\n.\r\r\nb"), true, false },
-        { SLICE("\n.\r\nb"), false, true },         { SLICE("a\r\n.\r.\r\nb"), true, false },   { SLICE(".\n"), false, true },
-        { SLICE(".\rQ"), true, false },             { SLICE("\r\r\r\n"), true, false },
+        { SLICE("a\n.\nb"), false, true },       { SLICE("a\n.\r\nb"), false, true },
+        { SLICE("a\r\n.\nb"), false, true },     { SLICE("a\r.\r\nb\r\n"), true, false },
+        { SLICE("a\r.\rb"), true, false },       { SLICE("a\r\n.\rb"), true, false },
+        { SLICE("a\n\n.\r\nb"), false, true },   { SLICE("a\r\n\0.\r\nb"), false, false },
+        { SLICE("a\r\n .\r\nb"), false, false }, { SLICE("a\r\n..\r\nb"), false, false },
+        { SLICE("a\r\r\n.x"), true, false },     { SLICE("a\r\n.\r\r\nb"), true, false },
+        { SLICE("\n.\r\nb"), false, true },      { SLICE("a\r\n.\r.\r\nb"), true, false },
+        { SLICE(".\n"), false, true },           { SLICE(".\rQ"), true, false },
+        { SLICE("\r\r\r\n"), true, false },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -219,8 +222,10 @@ static void chunks_become_wire_form_at_any_cut(void **state)
 
 static void wire_form_becomes_raw_again_at_any_cut(void **state)
 {
-    static const struct slice wires[] = { SLICE(""), SLICE("a\r\n"), SLICE("..\r\n...\r\n..a\r\n\r\n..b\r\n"), SLICE("a\r\n..\nb\r\r\n..c\r\n") };
-    static const struct slice raws[] = { SLICE(""), SLICE("a\r\n"), SLICE(".\r\n..\r\n.a\r\n\r\n.b\r\n"), SLICE("a\r\n.\nb\r\r\n.c\r\n") };
+    static const struct slice wires[] = { SLICE(""), SLICE("a\r\n"), SLICE("..\r\n...\r\n..a\r\n\r\n..b\r\n"),
+                                          SLICE("a\r\n..\nb\r\r\n..c\r\n") };
+    static const struct slice raws[] = { SLICE(""), SLICE("a\r\n"), SLICE(".\r\n..\r\n.a\r\n\r\n.b\r\n"),
+                                         SLICE("a\r\n.\nb\r\r\n.c\r\n") };
 
     for (size_t i = 0; i < sizeof wires / sizeof wires[0]; i++) {
         struct slice wire = wires[i];
@@ -250,12 +255,9 @@ static void wire_form_becomes_raw_again_at_any_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lone_dot_on_a_line_ends_the_content),
-        cmocka_unit_test(nothing_else_ends_it),
-        cmocka_unit_test(what_may_be_the_end_is_kept_back),
-        cmocka_unit_test(facts_count_the_content_as_meant),
-        cmocka_unit_test(a_line_is_measured_without_its_doubled_dot),
-        cmocka_unit_test(chunks_become_wire_form_at_any_cut),
+        cmocka_unit_test(a_lone_dot_on_a_line_ends_the_content),      cmocka_unit_test(nothing_else_ends_it),
+        cmocka_unit_test(what_may_be_the_end_is_kept_back),           cmocka_unit_test(facts_count_the_content_as_meant),
+        cmocka_unit_test(a_line_is_measured_without_its_doubled_dot), cmocka_unit_test(chunks_become_wire_form_at_any_cut),
         cmocka_unit_test(wire_form_becomes_raw_again_at_any_cut),
     };
 

@@ -59,6 +59,7 @@ static int add_header(const struct dsn_request *r, bool eight_bit, struct buf *o
 /* The text for people: as it is when it is ASCII or the whole travels with SMTPUTF8, otherwise quoted-printable. */
 static int add_words(const struct dsn_request *r, bool unicode, struct buf *out)
 {
+    const char *charset = "us-ascii", *encoding = "7bit";
     struct buf words;
     bool ascii;
     int rc;
@@ -66,9 +67,12 @@ static int add_words(const struct dsn_request *r, bool unicode, struct buf *out)
     buf_init(&words, 0);
     rc = dsn_words_write(r, &words);
     ascii = slice_is_ascii(buf_slice(&words));
+    if (!ascii) {
+        charset = "utf-8";
+        encoding = unicode ? "8bit" : "quoted-printable";
+    }
     if (rc == 0)
-        rc = buf_printf(out, "Content-Type: text/plain; charset=%s\r\nContent-Transfer-Encoding: %s\r\n\r\n",
-                        ascii ? "us-ascii" : "utf-8", ascii ? "7bit" : unicode ? "8bit" : "quoted-printable");
+        rc = buf_printf(out, "Content-Type: text/plain; charset=%s\r\nContent-Transfer-Encoding: %s\r\n\r\n", charset, encoding);
     if (rc == 0)
         rc = ascii || unicode ? buf_add(out, buf_slice(&words)) : qp_encode(buf_slice(&words), out);
     buf_free(&words);

@@ -12,8 +12,8 @@ static inline size_t dsn_reported(const struct dsn_request *r)
 
 /* The text for people: lines that end in CRLF, none of which begins with a dot; may hold UTF-8. Errors of buf. */
 int dsn_words_write(const struct dsn_request *r, struct buf *out);
-/* The fields for programs (RFC 3464 2). unicode: message/global-delivery-status, which holds UTF-8 (RFC 6533 4); otherwise ASCII.
- * Errors of buf. */
+/* The fields for programs (RFC 3464 2). unicode: message/global-delivery-status, which holds UTF-8 (RFC 6533 4); otherwise
+ * ASCII. Errors of buf. */
 int dsn_status_write(const struct dsn_request *r, bool unicode, struct buf *out);
 
 #endif

@@ -95,6 +95,13 @@ static int add_group(const struct dsn_request *r, enum dsn_action action, struct
     return 0;
 }
 
+static const char *closing(const struct dsn_request *r)
+{
+    if (!r->original.n)
+        return "";
+    return r->full ? ", then the message" : ", then the header of the message";
+}
+
 int dsn_words_write(const struct dsn_request *r, struct buf *out)
 {
     char date[CLOCK_RFC5322];
@@ -108,5 +115,5 @@ int dsn_words_write(const struct dsn_request *r, struct buf *out)
         return rc;
     clock_rfc5322(r->arrival_ms, date);
     return buf_printf(out, "\r\nThe message was received here on\r\n%s.\r\nWhat follows are details for programs%s.\r\n", date,
-                      !r->original.n ? "" : r->full ? ", then the message" : ", then the header of the message");
+                      closing(r));
 }

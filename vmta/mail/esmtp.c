@@ -183,8 +183,8 @@ static const struct refusal *read_one(const struct reader *r, const struct param
     return &unknown;
 }
 
-static const struct refusal *read_all(const struct reader *r, const struct parameter *table, size_t table_n, struct slice parameters,
-                                      void *ret)
+static const struct refusal *read_all(const struct reader *r, const struct parameter *table, size_t table_n,
+                                      struct slice parameters, void *ret)
 {
     struct slice rest = parameters;
     unsigned seen = 0, n = 0;

@@ -1,6 +1,6 @@
-/* esmtp.h: the parameters of MAIL and RCPT, read into one struct each and written again for the next host: SIZE (RFC 1870), BODY (RFC
- * 6152, 3030), SMTPUTF8 (RFC 6531), AUTH (RFC 4954), RET, ENVID, NOTIFY, ORCPT (RFC 3461), and xtext.
- * Pure; any thread. Each parameter at most once; what is decoded holds no control character (LESSONS: CR LF hidden in xtext). */
+/* esmtp.h: the parameters of MAIL and RCPT, read into one struct each and written again for the next host: SIZE (RFC 1870),
+ * BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), AUTH (RFC 4954), RET, ENVID, NOTIFY, ORCPT (RFC 3461), and xtext.
+ * Pure; any thread. Each parameter at most once; what is decoded holds no control character: no CR LF comes in by xtext. */
 #ifndef FL_ESMTP_H
 #define FL_ESMTP_H
 
@@ -14,8 +14,8 @@
 #include "slice.h"
 
 enum {
-    ESMTP_ENVID_MAX = 100,  /* characters, decoded (RFC 3461 4.4) */
-    ESMTP_ORCPT_MAX = 500,  /* octets of "type;address", decoded (RFC 3461 4.2) */
+    ESMTP_ENVID_MAX = 100, /* characters, decoded (RFC 3461 4.4) */
+    ESMTP_ORCPT_MAX = 500, /* octets of "type;address", decoded (RFC 3461 4.2) */
     ESMTP_AUTH_MAX = ADDRESS_MAX,
     ESMTP_PARAMETERS_MAX = 16, /* in one command, known or not */
     ESMTP_NOTIFY_TEXT = 32,
@@ -33,7 +33,12 @@ enum esmtp_offer {
 
 enum esmtp_body { ESMTP_BODY_7BIT, ESMTP_BODY_8BITMIME, ESMTP_BODY_BINARYMIME };
 enum esmtp_ret { ESMTP_RET_NONE, ESMTP_RET_HDRS, ESMTP_RET_FULL };
-enum esmtp_notify { ESMTP_NOTIFY_NEVER = 1 << 0, ESMTP_NOTIFY_SUCCESS = 1 << 1, ESMTP_NOTIFY_FAILURE = 1 << 2, ESMTP_NOTIFY_DELAY = 1 << 3 };
+enum esmtp_notify {
+    ESMTP_NOTIFY_NEVER = 1 << 0,
+    ESMTP_NOTIFY_SUCCESS = 1 << 1,
+    ESMTP_NOTIFY_FAILURE = 1 << 2,
+    ESMTP_NOTIFY_DELAY = 1 << 3
+};
 
 struct esmtp_mail {
     bool has_size, has_body, smtputf8, has_auth;
@@ -65,8 +70,8 @@ bool esmtp_orcpt_decode(struct slice value, bool smtputf8, char *ret, size_t siz
 /* Writes ORCPT's value "type;address" for the next host. rfc822 and others: xtext. utf-8: as it is when smtputf8 (but for what
  * must be escaped), otherwise as utf-8-addr-xtext, "\x{FC}" (RFC 6533 3). */
 int esmtp_orcpt_encode(struct slice orcpt, bool smtputf8, struct buf *out);
-/* The address in its utf-8-addr-xtext form ("\x{FC}@example") or, with smtputf8, its unitext form: for ORCPT and for the fields of
- * a DSN. FL_EINVAL when it is no UTF-8. */
+/* The address in its utf-8-addr-xtext form ("\x{FC}@example") or, with smtputf8, its unitext form: for ORCPT and for the fields
+ * of a DSN. FL_EINVAL when it is no UTF-8. */
 int esmtp_utf8_address_encode(struct slice address, bool smtputf8, struct buf *out);
 /* "SUCCESS,DELAY" or "NEVER"; "" for 0. */
 void esmtp_notify_text(unsigned notify, char ret[ESMTP_NOTIFY_TEXT]);

@@ -23,8 +23,8 @@ static size_t line_length(struct slice s)
     return 0;
 }
 
-/* Where a line begins as it is meant. The receiver drops a leading dot whether another follows or not (RFC 5321 4.5.2), so what a
- * sloppy or sly sender left single must not hide a field from us. */
+/* Where a line begins as it is meant. The receiver drops a leading dot whether another follows or not (RFC 5321 4.5.2), so what
+ * a sloppy or sly sender left single must not hide a field from us. */
 static size_t line_start(struct slice line)
 {
     return line.n && line.p[0] == '.';
@@ -185,7 +185,8 @@ static int add_kept(struct slice block, const struct slice *remove, size_t remov
     return buf_add(out, run);
 }
 
-int header_rewrite(const struct header_scan *scan, struct slice prefix, const struct slice *remove, size_t remove_n, struct buf *out)
+int header_rewrite(const struct header_scan *scan, struct slice prefix, const struct slice *remove, size_t remove_n,
+                   struct buf *out)
 {
     int rc = buf_add(out, prefix);
 

@@ -1,5 +1,5 @@
-/* header.h: the header of a message in wire form (RFC 5322 2.2, 3.6): found, read field by field, and rewritten without touching a
- * byte of what stays.
+/* header.h: the header of a message in wire form (RFC 5322 2.2, 3.6): found, read field by field, and rewritten without
+ * touching a byte of what stays.
  * Pure; any thread. Ingest and routing call it. */
 #ifndef FL_HEADER_H
 #define FL_HEADER_H
@@ -20,17 +20,17 @@ enum {
 
 enum header_status {
     HEADER_OK,
-    HEADER_MORE,     /* the end of the header was not there yet */
-    HEADER_TOO_LARGE,/* HEADER_BYTES_MAX or HEADER_FIELDS_MAX: 552 5.3.4 */
+    HEADER_MORE,      /* the end of the header was not there yet */
+    HEADER_TOO_LARGE, /* HEADER_BYTES_MAX or HEADER_FIELDS_MAX: 552 5.3.4 */
 };
 
 struct header_scan {
-    struct slice block;   /* all fields, with their CRLFs, without the empty line; borrowed from the content */
-    size_t body_at;       /* where the body begins in the content: past the empty line */
-    bool has_separator;   /* false: the content ended, or a line that is no field came, before an empty line */
+    struct slice block; /* all fields, with their CRLFs, without the empty line; borrowed from the content */
+    size_t body_at;     /* where the body begins in the content: past the empty line */
+    bool has_separator; /* false: the content ended, or a line that is no field came, before an empty line */
     unsigned fields, received, from;
     bool has_date, has_message_id;
-    bool eight_bit;       /* a byte above 127 in the header: SMTPUTF8's concern */
+    bool eight_bit; /* a byte above 127 in the header: SMTPUTF8's concern */
 };
 
 /* Reads the header at the start of content. whole: nothing follows content, so that its end ends the header. Stops, with
@@ -59,15 +59,16 @@ enum header_from_status {
     HEADER_FROM_NOMEM,
 };
 
-/* Every address of From:, groups opened, comments and display names dropped (RFC 5322 3.4, obsolete forms of 4.4 included: what a
- * recipient's program would show must not hide from the check). The array and all texts are the arena's. */
+/* Every address of From:, groups opened, comments and display names dropped (RFC 5322 3.4, obsolete forms of 4.4 included: what
+ * a recipient's program would show must not hide from the check). The array and all texts are the arena's. */
 enum header_from_status header_from(struct slice block, struct arena *arena, struct address **ret, size_t *ret_n);
 
-/* Writes a new header: prefix (whole fields with CRLF: Received: and what is added), the fields that stay, byte by byte, and the
- * empty line if there was one. Fields named in remove (without regard to case) go, with their continuation lines. The caller sends
- * content from scan->body_at after it. Where the content has no field and no empty line, one is added, or the body would become a
- * part of the header. Errors of buf. */
-int header_rewrite(const struct header_scan *scan, struct slice prefix, const struct slice *remove, size_t remove_n, struct buf *out);
+/* Writes a new header: prefix (whole fields with CRLF: Received: and what is added), the fields that stay, byte by byte, and
+ * the empty line if there was one. Fields named in remove (without regard to case) go, with their continuation lines. The
+ * caller sends content from scan->body_at after it. Where the content has no field and no empty line, one is added, or the body
+ * would become a part of the header. Errors of buf. */
+int header_rewrite(const struct header_scan *scan, struct slice prefix, const struct slice *remove, size_t remove_n,
+                   struct buf *out);
 
 /* "Date: …" and "Message-ID: <id@hostname>" with CRLF, for submissions without them (RFC 6409 8). Errors of buf. */
 int header_add_date(int64_t wall_ms, struct buf *out);

@@ -1,5 +1,5 @@
-/* header_from.c: the addresses of From: (header.h), by the address lists of RFC 5322 3.4 and their obsolete forms (4.4). It reads as
- * a recipient's program would, so that no address hides from the check of the sender's domain. */
+/* header_from.c: the addresses of From: (header.h), by the address lists of RFC 5322 3.4 and their obsolete forms (4.4). It
+ * reads as a recipient's program would, so that no address hides from the check of the sender's domain. */
 #include "header.h"
 
 enum { COMMENT_DEPTH_MAX = 100, ADDRESSES_AT_FIRST = 4 };
@@ -103,8 +103,8 @@ static bool take_word(struct reader *r)
     return start.n > r->rest.n;
 }
 
-/* Words and dots in any order, up to something else: a phrase (a display name, a group's name) or a local part. *ret_dotted: words
- * with single dots between them, as a local part is. */
+/* Words and dots in any order, up to something else: a phrase (a display name, a group's name) or a local part. *ret_dotted:
+ * words with single dots between them, as a local part is. */
 static bool take_words(struct reader *r, bool *ret_dotted)
 {
     bool dotted = true, after_word = false;

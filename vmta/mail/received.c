@@ -95,7 +95,8 @@ static void add_client(struct folder *f, const struct received *r)
 
 const char *received_protocol(const struct received *r)
 {
-    static const char *const names[2][2][2] = { /* SMTPUTF8, TLS, AUTH */
+    static const char *const names[2][2][2] = {
+        /* SMTPUTF8, TLS, AUTH */
         { { "ESMTP", "ESMTPA" }, { "ESMTPS", "ESMTPSA" } },
         { { "UTF8SMTP", "UTF8SMTPA" }, { "UTF8SMTPS", "UTF8SMTPSA" } },
     };

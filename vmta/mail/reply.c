@@ -40,7 +40,8 @@ static bool take_code(struct reply_parser *p)
 {
     const char *d = p->line;
 
-    if (p->line_n < CODE_N || !ascii_is_digit(d[0]) || !ascii_is_digit(d[1]) || !ascii_is_digit(d[2]) || d[0] < '2' || d[0] > '5')
+    if (p->line_n < CODE_N || !ascii_is_digit(d[0]) || !ascii_is_digit(d[1]) || !ascii_is_digit(d[2]) || d[0] < '2' ||
+        d[0] > '5')
         return false;
     if (p->line_n > CODE_N && d[CODE_N] != ' ' && d[CODE_N] != '-')
         return false;
@@ -133,7 +134,7 @@ static bool is_unsafe(struct slice c)
         return b[0] == 0xc2 && b[1] < 0xa0;
     if (c.n != 3 || b[0] != 0xe2)
         return false;
-    return (b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) /* U+2028 … U+202E */
+    return (b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae)     /* U+2028 … U+202E */
            || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9); /* U+2066 … U+2069 */
 }
 

@@ -22,8 +22,8 @@ static void note_line(struct walk w)
         w.facts->longest_line = *w.line;
 }
 
-/* Walks from p, which is not the first byte of a line that begins with a dot, to the end of the line or to end. Returns where it
- * stopped. Sets what is told about line ends, and the state. */
+/* Walks from p, which is not the first byte of a line that begins with a dot, to the end of the line or to end. Returns where
+ * it stopped. Sets what is told about line ends, and the state. */
 static const char *walk_line(struct walk w, const char *p, const char *end)
 {
     const char *lf, *text_end;
