@@ -171,8 +171,6 @@ void smtp_server_salt(struct smtp_server *s, struct slice salt, int iterations)
 
 void smtp_server_auth(struct smtp_server *s, int64_t now_ms, enum smtp_auth_verdict verdict, const uint8_t *signature)
 {
-    enum smtp_say quit = s->quit;
-
     s->now_ms = now_ms;
     if (verdict == SMTP_AUTH_LATER) {
         auth_over(s);
@@ -180,6 +178,4 @@ void smtp_server_auth(struct smtp_server *s, int64_t now_ms, enum smtp_auth_verd
     } else {
         auth_follow(s, sasl_verified(&s->sasl, verdict == SMTP_AUTH_RIGHT, signature));
     }
-    if (quit != SAYS)
-        smtp_server_quit(s, quit);
 }

@@ -202,6 +202,15 @@ static void keep_rest(struct smtp_server *s)
     s->in_is_kept = true;
 }
 
+/* Where nothing is under way that the client must hear of. */
+static void quit_if_told(struct smtp_server *s)
+{
+    bool busy = s->content.begun || s->state == SMTP_STATE_ASKED || s->state == SMTP_STATE_HANDSHAKE;
+
+    if (s->quit != SAYS && !busy && s->state != SMTP_STATE_CLOSING && s->state != SMTP_STATE_CLOSED)
+        smtp_bye(s, s->quit);
+}
+
 static bool output_is_full(const struct smtp_server *s)
 {
     return buf_len(&s->out) - s->fetched >= SMTP_OUTPUT_MAX;
@@ -211,6 +220,7 @@ enum smtp_action_type smtp_server_next(struct smtp_server *s, struct smtp_action
 {
     drop_fetched(s);
     while (!s->action_count && !output_is_full(s)) {
+        quit_if_told(s);
         if (s->broken && s->state != SMTP_STATE_CLOSING && s->state != SMTP_STATE_CLOSED && s->state != SMTP_STATE_ASKED)
             smtp_move(s, SMTP_STATE_CLOSING);
         if (!states[s->state].run || !states[s->state].run(s))
@@ -237,11 +247,6 @@ bool smtp_server_wants_input(const struct smtp_server *s)
     return s->in.n < SMTP_KEPT_MAX;
 }
 
-bool smtp_server_is_idle(const struct smtp_server *s)
-{
-    return !s->content.begun && s->state != SMTP_STATE_ASKED;
-}
-
 /* ---------------------------------------------------------------- answers */
 void smtp_reset(struct smtp_server *s)
 {
@@ -252,14 +257,6 @@ void smtp_reset(struct smtp_server *s)
     s->candidate = (struct ingest_rcpt){ 0 };
     s->rcpt_room = 0;
     s->in_mail = false;
-}
-
-/* After an answer, or at once when none is awaited. */
-static void quit_if_told(struct smtp_server *s)
-{
-    if (s->quit == SAYS || s->state == SMTP_STATE_CLOSING || s->state == SMTP_STATE_CLOSED || s->state == SMTP_STATE_ASKED)
-        return;
-    smtp_bye(s, s->quit);
 }
 
 void smtp_server_answer(struct smtp_server *s, int64_t now_ms, const struct ingest_reply *reply)
@@ -274,14 +271,11 @@ void smtp_server_answer(struct smtp_server *s, int64_t now_ms, const struct inge
         smtp_command_answer(s, reply);
     if (reply->code == 421 && s->state == SMTP_STATE_COMMAND)
         smtp_move(s, SMTP_STATE_CLOSING);
-    quit_if_told(s);
 }
 
 void smtp_server_quit(struct smtp_server *s, enum smtp_say say)
 {
-    drop_fetched(s);
     s->quit = say;
-    quit_if_told(s);
 }
 
 void smtp_server_tls_done(struct smtp_server *s, int64_t now_ms, bool knows_user)
@@ -292,7 +286,6 @@ void smtp_server_tls_done(struct smtp_server *s, int64_t now_ms, bool knows_user
     s->knows_user = knows_user;
     s->logged_in = knows_user;
     smtp_move(s, SMTP_STATE_COMMAND);
-    quit_if_told(s);
 }
 
 /* ---------------------------------------------------------------- time */
@@ -317,16 +310,15 @@ void smtp_server_tick(struct smtp_server *s, int64_t now_ms)
     s->now_ms = now_ms;
     if (now_ms < smtp_server_deadline_ms(s))
         return;
-    if (s->state == SMTP_STATE_DELAYED) {
+    if (s->state == SMTP_STATE_DELAYED)
         smtp_auth_say_wrong(s);
-        quit_if_told(s);
-    } else {
+    else
         smtp_bye(s, SAY_TIMEOUT);
-    }
 }
 
 /* ---------------------------------------------------------------- life */
-struct smtp_server *smtp_server_new(const struct smtp_server_options *options, enum smtp_say refusal, bool is_tls, int64_t now_ms)
+struct smtp_server *smtp_server_new(const struct smtp_server_options *options, enum smtp_say refusal, enum smtp_channel channel,
+                                    int64_t now_ms)
 {
     struct smtp_server *s = calloc(1, sizeof *s);
 
@@ -334,7 +326,8 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options, e
         return NULL;
     s->options = *options;
     s->now_ms = s->since_ms = now_ms;
-    s->is_tls = is_tls;
+    s->is_tls = channel != SMTP_CLEAR;
+    s->knows_user = s->logged_in = channel == SMTP_TLS_KNOWS_USER;
     s->quit = SAYS;
     s->content.refusal = s->content.chunk_reply = SAYS;
     buf_init(&s->kept, KEPT_CAP);
@@ -378,4 +371,3 @@ void smtp_server_seed(struct smtp_server *s, const uint8_t entropy[SASL_ENTROPY]
 
 struct slice smtp_server_helo(const struct smtp_server *s) { return slice_of(s->helo); }
 bool smtp_server_is_esmtp(const struct smtp_server *s) { return s->is_esmtp; }
-bool smtp_server_is_logged_in(const struct smtp_server *s) { return s->logged_in; }

@@ -94,9 +94,13 @@ enum {
     SMTP_KEPT_MAX = 64 << 10,        /* input kept: the driver stops reading above it */
 };
 
+/* What the conversation begins on: in clear, or under TLS already, whose certificate may name a user. */
+enum smtp_channel { SMTP_CLEAR, SMTP_TLS, SMTP_TLS_KNOWS_USER };
+
 /* A conversation that begins with 220, or, with refusal (a 421 of replies.h, else SAYS), by that and a close.
- * is_tls: the handshake is done already. NULL without memory. */
-struct smtp_server *smtp_server_new(const struct smtp_server_options *options, enum smtp_say refusal, bool is_tls, int64_t now_ms);
+ * NULL without memory. */
+struct smtp_server *smtp_server_new(const struct smtp_server_options *options, enum smtp_say refusal, enum smtp_channel channel,
+                                    int64_t now_ms);
 /* Overwrites what was secret. Takes NULL. */
 void smtp_server_free(struct smtp_server *s);
 /* Other options from now on: after a reload, between transactions; and after a log-in. */
@@ -113,8 +117,6 @@ struct slice smtp_server_output(struct smtp_server *s);
 bool smtp_server_has_more(const struct smtp_server *s);
 /* False while so much input is kept that reading should pause. */
 bool smtp_server_wants_input(const struct smtp_server *s);
-/* False in the middle of content: what ends the connection now discards a message. */
-bool smtp_server_is_idle(const struct smtp_server *s);
 
 /* Answer to SMTP_ASK_MAIL, _RCPT, _COMMIT. 250 to the first two lets the server's own words out; 421 closes. Copied. */
 void smtp_server_answer(struct smtp_server *s, int64_t now_ms, const struct ingest_reply *reply);
@@ -129,7 +131,7 @@ void smtp_server_seed(struct smtp_server *s, const uint8_t entropy[SASL_ENTROPY]
 
 /* The handshake is done. knows_user: the client's certificate names a user: logged in by it, and EXTERNAL is offered. */
 void smtp_server_tls_done(struct smtp_server *s, int64_t now_ms, bool knows_user);
-/* Ends it now, if no question is open, with a 421 (say) and SMTP_CLOSE; with one open, after its answer. */
+/* Ends it with a 421 (say) and SMTP_CLOSE: now, or when the message under way and the open question are answered. */
 void smtp_server_quit(struct smtp_server *s, enum smtp_say say);
 
 /* When to call smtp_server_tick; NEVER_MS: not at all. */
@@ -139,6 +141,5 @@ void smtp_server_tick(struct smtp_server *s, int64_t now_ms);
 /* For Received: and the log. */
 struct slice smtp_server_helo(const struct smtp_server *s); /* empty before */
 bool smtp_server_is_esmtp(const struct smtp_server *s);
-bool smtp_server_is_logged_in(const struct smtp_server *s);
 
 #endif
