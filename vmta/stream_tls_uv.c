@@ -94,6 +94,7 @@ static void shake(struct stream *s)
         return;
     stream_stop_shaking(s);
     timer_stop(s->owner->timers, &s->timer);
+    stream_mark_due(s); /* what was queued meanwhile */
     s->events->on_tls(s->arg, tls_info(s->tls));
 }
 

@@ -215,6 +215,7 @@ static void connected(struct stream *s)
     timer_stop(s->owner->timers, &s->timer);
     stream_move(s, ST_OPEN);
     stream_watch(s);
+    stream_mark_due(s); /* something may be queued */
     s->events->on_connect(s->arg);
 }
 
