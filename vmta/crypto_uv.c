@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "now_uv.h"
+
 enum {
     CRYPTO_WORK_MAX = 10000, /* waiting or running */
     CRYPTO_AUTH_RUNNING_MAX = 2,
@@ -90,6 +92,7 @@ static void on_pam_answer(uv_async_t *handle)
     struct crypto_jobs answered = STAILQ_HEAD_INITIALIZER(answered);
     struct crypto_job *job;
 
+    now_refresh(handle->loop);
     uv_mutex_lock(&c->pam.lock);
     STAILQ_CONCAT(&answered, &c->pam.answered);
     uv_mutex_unlock(&c->pam.lock);
@@ -154,6 +157,7 @@ static void work_done(uv_work_t *work, int status)
     struct crypto_job *job = work->data;
     struct crypto *c = job->crypto;
 
+    now_refresh(c->uv);
     if (job->class == CRYPTO_AUTH)
         c->auth_running--;
     else

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "now_uv.h"
 
 enum { DNS_CLASS_IN = 1 };
 
@@ -106,6 +107,7 @@ static void on_readable(uv_poll_t *handle, int status, int events)
 {
     struct resolver_backend *b = handle->data;
 
+    now_refresh(handle->loop);
     ub_process(b->ub);
     b->after(b->arg);
     close_when_idle(b);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "now_uv.h"
 #include "stream_private_uv.h"
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
@@ -250,6 +251,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct stream *s = handle->data;
 
+    now_refresh(handle->loop);
     if (s->state == ST_CONNECTING) {
         connected(s);
         return;

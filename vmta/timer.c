@@ -37,8 +37,8 @@ int64_t timers_next_ms(const struct timers *ts)
     return first ? first->key : NEVER_MS;
 }
 
-/* A timer that a callback sets for now sorts behind this run's last sequence, or before it by its key: either way its sequence tells
- * that it belongs to the next run. Those are put aside by stopping at the first of them only when nothing older is due. */
+/* What a callback sets has a later sequence than this run's last. With a key of now it sorts behind all that is due; one for the
+ * past is moved there, so that meeting the first of them means that nothing older is left. */
 void timers_run(struct timers *ts, int64_t mono_ms)
 {
     uint64_t last = ts->sequence;
@@ -50,7 +50,7 @@ void timers_run(struct timers *ts, int64_t mono_ms)
         if (n->tie > last) {
             if (n->key == mono_ms)
                 return;
-            heap_set(&ts->heap, n, mono_ms, n->tie); /* set for the past meanwhile: behind what is due now */
+            heap_set(&ts->heap, n, mono_ms, n->tie);
             continue;
         }
         heap_remove(&ts->heap, n);
