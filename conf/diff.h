@@ -15,6 +15,7 @@ struct conf_diff {
     int listeners_removed_count, listeners_added_count;
     bool settings_changed; /* defaults or domains: every queue resolves its policy anew */
     bool certificates_changed, admin_changed, accounting_changed, log_changed, dns_changed, store_changed, sources_changed;
+    bool server_changed; /* host name, bounds, data_dir, user: the last two take a restart */
 };
 
 int conf_diff(const struct conf *before, const struct conf *after, struct conf_diff *ret);

@@ -17,6 +17,7 @@ struct conf_finding {
 struct conf_findings {
     struct conf_finding *items;
     int count, errors;
+    bool lost; /* memory was short: there would be more */
 };
 
 /* Loads the file and all that it includes. 0 and *ret (one reference, given), or FL_EINVAL when there are errors; the findings

@@ -56,6 +56,17 @@ void arena_free(struct arena *a)
     }
 }
 
+void arena_wipe(struct arena *a)
+{
+    struct block *b, *next;
+
+    for (b = a ? a->current : NULL; b; b = next) {
+        next = b->next;
+        explicit_bzero(b->data, b->size); /* the oldest block holds *a itself, and goes last */
+        free(b);
+    }
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
     struct block *b = a->current;

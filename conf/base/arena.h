@@ -11,6 +11,8 @@ struct arena;
 struct arena *arena_new(size_t first);
 /* Frees everything that came out of it. Takes NULL. */
 void arena_free(struct arena *a);
+/* The same, what stood in it overwritten: for secrets. Takes NULL. */
+void arena_wipe(struct arena *a);
 /* n zeroed bytes, aligned for any type; NULL without memory. */
 void *arena_alloc(struct arena *a, size_t n);
 /* A copy, with a NUL behind it that is not counted; .p is NULL without memory. */

@@ -35,6 +35,7 @@ int cmd_usage(const struct cmd *cmd, const char *format, ...) __attribute__((for
 /* The table, in the order of `fairlead help`; ends with NULL. */
 extern const struct cmd *const cmd_table[];
 
+extern const struct cmd cmd_check;
 extern const struct cmd cmd_help;
 extern const struct cmd cmd_sink;
 extern const struct cmd cmd_version;

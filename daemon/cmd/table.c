@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 const struct cmd *const cmd_table[] = {
+    &cmd_check,
     &cmd_sink,
     &cmd_version,
     &cmd_help,

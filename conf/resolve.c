@@ -1,0 +1,80 @@
+/* resolve.c: see resolve.h. */
+#include "resolve.h"
+
+#include <netdb.h>
+#include <unistd.h>
+
+#include "domain.h"
+
+enum { ADDRS_MAX = 16 }; /* of one name: a listener's host has one or two */
+
+const char *resolve_machine_name(struct arena *arena)
+{
+    char name[DOMAIN_MAX] = "", canonical[DOMAIN_MAX];
+
+    if (gethostname(name, sizeof name - 1) < 0 || !domain_canonical(slice_of(name), canonical))
+        return arena_text(arena, "localhost");
+    return arena_text(arena, canonical);
+}
+
+static int from_hosts(const struct node *hosts, const char *name, struct inet_addr *ret)
+{
+    const struct node *host = NULL;
+    char canonical[DOMAIN_MAX];
+    int n = 0;
+
+    if (!hosts || hosts->kind != NODE_MAP)
+        return 0;
+    for (const struct node *c = hosts->first; c && !host; c = c->next)
+        if (domain_canonical(c->name, canonical) && strcmp(canonical, name) == 0)
+            host = c;
+    for (const struct node *a = host && host->kind == NODE_LIST ? host->first : host; a && n < ADDRS_MAX;
+         a = host->kind == NODE_LIST ? a->next : NULL)
+        if (a->ok && a->value.object)
+            ret[n++] = *(const struct inet_addr *)a->value.object;
+    return n;
+}
+
+static int from_system(const char *name, struct inet_addr *ret, const char **ret_why)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list;
+    int n = 0, rc = getaddrinfo(name, NULL, &hints, &list);
+
+    *ret_why = rc ? gai_strerror(rc) : "it has no address";
+    if (rc)
+        return 0;
+    for (const struct addrinfo *a = list; a && n < ADDRS_MAX; a = a->ai_next) {
+        struct inet_endpoint e = inet_from_sockaddr(a->ai_addr);
+
+        if (e.addr.family)
+            ret[n++] = e.addr;
+    }
+    freeaddrinfo(list);
+    return n;
+}
+
+void resolve_listeners(struct parse *p, const struct node *root)
+{
+    const struct node *list = node_child(root, "listeners"), *hosts = node_child(node_child(root, "dns"), "hosts");
+
+    for (const struct node *n = list && list->kind == NODE_LIST ? list->first : NULL; n; n = n->next) {
+        struct node *address = node_child(n, "address");
+        struct listen_address *listen = address && address->ok ? (struct listen_address *)address->value.object : NULL;
+        struct inet_addr addrs[ADDRS_MAX];
+        const char *why = "";
+        int count;
+
+        if (!listen || !listen->name)
+            continue;
+        count = from_hosts(hosts, listen->name, addrs);
+        if (count == 0)
+            count = from_system(listen->name, addrs, &why);
+        listen->addrs = arena_alloc(p->scratch, sizeof addrs);
+        p->lost |= !listen->addrs;
+        if (count == 0)
+            finding_error(p->findings, &address->at, "address: the name %s cannot be found: %s", listen->name, why);
+        else if (listen->addrs)
+            memcpy(listen->addrs, addrs, sizeof *addrs * (size_t)count);
+        listen->addr_count = listen->addrs ? count : 0;
+    }
+}

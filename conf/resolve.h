@@ -1,0 +1,13 @@
+/* resolve.h: names that the machine must know: its own, and the host names that listeners are given by.
+ * Asks the system's resolver, which may wait; one thread; called by load.c between parsing and building. */
+#ifndef FL_RESOLVE_H
+#define FL_RESOLVE_H
+
+#include "parse.h"
+
+/* The machine's name in canonical form, or "localhost"; in the arena, NULL without memory. */
+const char *resolve_machine_name(struct arena *arena);
+/* Looks up the names in listeners[].address: in dns.hosts, then by the system. Errors are findings. */
+void resolve_listeners(struct parse *p, const struct node *root);
+
+#endif
