@@ -60,5 +60,21 @@ const struct body_place *body_place(const struct body *b);
 void body_forget(struct body *b);
 /* Store thread, once, before COMMIT is answered. */
 void body_set_place(struct body *b, const struct body_place *place);
+/* Gives it a second part, which lies in a file of its own (store_spool_finish). Before it is handed to the store only. */
+void body_set_file(struct body *b, const struct ulid *file, uint64_t length, uint32_t crc);
+/* Whether its content has a rest in a file of its own. */
+static inline bool body_place_has_file(const struct body_place *p)
+{
+    static const struct ulid none;
+
+    return memcmp(&p->file, &none, sizeof none) != 0;
+}
+
+/* How far somebody has read it in order, and the checksum so far: a damaged part is noticed at its end. Reader thread only. */
+struct body_check {
+    uint64_t next; /* the offset that goes on with the sum */
+    uint32_t crc;  /* of the present part */
+};
+struct body_check *body_check(struct body *b);
 
 #endif

@@ -73,7 +73,8 @@ struct envelope {
     struct body *body;          /* one reference, or NULL after a load that left it on disk: see place */
     bool fresh;                 /* loop only: stored as a fresh row (see store.h) */
     int rcpt_count;
-    struct envelope_rcpt *rcpts;
+    int rcpt_room;              /* of the array */
+    struct envelope_rcpt *rcpts; /* their numbers rise */
 };
 
 /* An empty envelope with one reference, and room for rcpts (grows by envelope_add_rcpt). NULL without memory. */
@@ -83,6 +84,8 @@ struct envelope *envelope_ref(struct envelope *e);
 void envelope_unref(struct envelope *e);
 /* Adds a recipient, numbered in order; its slices are copied. NULL without memory. Before it is handed out only. */
 struct envelope_rcpt *envelope_add_rcpt(struct envelope *e, const struct envelope_rcpt *r);
+/* The recipient with this number, or NULL. */
+const struct envelope_rcpt *envelope_rcpt_find(const struct envelope *e, uint32_t number);
 /* Copies a text into the envelope. .p is NULL without memory. */
 struct slice envelope_text(struct envelope *e, struct slice s);
 

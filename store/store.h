@@ -194,11 +194,14 @@ void store_spool_on_written(struct store_spool *sp, void (*written)(void *arg), 
 void store_spool_finish(struct store_spool *sp, struct body *body, store_done *done, void *arg);
 /* Drops it, the file too. Allowed at any time before finish. */
 void store_spool_abort(struct store_spool *sp);
+/* Removes the file of a body that was finished, and that no message will have after all. FL_ENOMEM: the next start removes it.
+ * (A store_accept that fails does this itself.) */
+int store_spool_drop(struct store *s, const struct body *body);
 
 /* ---------------------------------------------------------------- reader: bodies and listings */
 typedef void store_read_done(void *arg, int rc, struct slice bytes);
 /* Up to n bytes of a stored body from offset on (over both parts). bytes is borrowed inside done; FL_ECORRUPT when a checksum does
- * not fit (checked when the part was read from its beginning to its end). Returns a handle for store_read_cancel. */
+ * not fit (checked when the part was read in order from its beginning to its end), FL_ENOENT when it is not stored yet. At most 1 MiB a call. */
 void store_read(struct store *s, struct body *body, uint64_t offset, size_t n, store_read_done *done, void *arg);
 
 /* A listing row: one envelope with the recipients found. Bodies stay on disk. `r` and its envelopes are borrowed inside done. */

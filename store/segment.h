@@ -1,0 +1,50 @@
+/* segment.h: append-only files in which bodies lie, many to a file; and the names of all body files. The bytes of a batch are written
+ * as one run and synced before its COMMIT; a file goes when the last message in it is gone. Nothing is ever moved or repaired: each
+ * start, and each error, begins a new file. The store thread; names: any thread. */
+#ifndef FL_SEGMENT_H
+#define FL_SEGMENT_H
+
+#include "file.h"
+#include "op.h"
+#include "tally.h"
+
+enum { SEGMENT_BYTES = 64 << 20 };
+
+enum { SEGMENT_NAME = 48 };
+/* "segment-00000000000000a1" */
+void segment_name(uint64_t id, char ret[SEGMENT_NAME]);
+/* "large-01J…": the rest of one large body. */
+void segment_large_name(const struct ulid *file, char ret[SEGMENT_NAME]);
+/* False when the name is neither. One of *ret_id and *ret_file is set; the other is zero. */
+bool segment_parse_name(const char *name, uint64_t *ret_id, struct ulid *ret_file);
+
+struct segments;
+
+/* size: of a file, normally SEGMENT_BYTES. disk is borrowed. */
+int segments_new(struct disk *disk, uint64_t size, struct segments **ret);
+void segments_free(struct segments *s);
+/* Says what the database has: once for each row. */
+int segments_add(struct segments *s, uint64_t id, int64_t live);
+/* No file with this number may be used again. */
+void segments_reserve(struct segments *s, uint64_t id);
+
+/* Writes the bodies of those messages that have no place yet, as one run, and gives them their places. After an error none of them has
+ * one, and the next run begins a new file. */
+int segments_write(struct segments *s, struct op_message *const *messages, int count);
+/* Makes what was written durable, the file's name included. After an error the file is given up: places in it that were not yet synced
+ * are worth nothing. Says in *ret_flushes how many there were. */
+int segments_sync(struct segments *s, int *ret_flushes);
+/* Begins a new file at the next run. */
+void segments_seal(struct segments *s);
+
+/* Adds those that are no longer written and empty to the tally, so that this batch removes them. */
+int segments_tally_idle(struct segments *s, struct tally *t);
+/* Messages that it will hold after the batch; and whether it goes with it. */
+int64_t segments_live_after(const struct segments *s, const struct tally_segment *t);
+bool segments_dies(const struct segments *s, const struct tally_segment *t);
+/* After COMMIT: takes the tally over, and removes the files that died. */
+void segments_commit(struct segments *s, const struct tally *t);
+/* Bytes written since the last call of this. */
+int64_t segments_written(struct segments *s);
+
+#endif
