@@ -36,8 +36,37 @@ int cmd_usage(const struct cmd *cmd, const char *format, ...) __attribute__((for
 extern const struct cmd *const cmd_table[];
 
 extern const struct cmd cmd_check;
+extern const struct cmd cmd_drain;
+extern const struct cmd cmd_explain;
 extern const struct cmd cmd_help;
+extern const struct cmd cmd_job;
+extern const struct cmd cmd_job_drop;
+extern const struct cmd cmd_job_hold;
+extern const struct cmd cmd_job_list;
+extern const struct cmd cmd_job_release;
+extern const struct cmd cmd_job_show;
+extern const struct cmd cmd_message;
+extern const struct cmd cmd_message_show;
+extern const struct cmd cmd_queue;
+extern const struct cmd cmd_queue_drop;
+extern const struct cmd cmd_queue_hold;
+extern const struct cmd cmd_queue_list;
+extern const struct cmd cmd_queue_messages;
+extern const struct cmd cmd_queue_move;
+extern const struct cmd cmd_queue_release;
+extern const struct cmd cmd_queue_retry;
+extern const struct cmd cmd_queue_show;
+extern const struct cmd cmd_reload;
 extern const struct cmd cmd_sink;
+extern const struct cmd cmd_status;
+extern const struct cmd cmd_tenant;
+extern const struct cmd cmd_tenant_hold;
+extern const struct cmd cmd_tenant_list;
+extern const struct cmd cmd_tenant_release;
 extern const struct cmd cmd_version;
+extern const struct cmd cmd_vmta;
+extern const struct cmd cmd_vmta_hold;
+extern const struct cmd cmd_vmta_list;
+extern const struct cmd cmd_vmta_release;
 
 #endif
