@@ -1,21 +1,15 @@
 /* auth.c: see auth.h. */
 #include "auth.h"
 
-#include <crypt.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <uthash.h>
 
 #include "auth_pam.h"
-#include "base64.h"
+#include "auth_secret.h"
 #include "crypto.h"
 
-enum { KEY = 32, ITERATIONS_MAX = 1000000 };
+enum { KEY = SASL_SHA256 };
 
 /* A setting of crypt(3) for a log-in that has nothing to compare with: it costs what `fairlead passwd` makes. */
 static const char burn_setting[] = "$y$j9T$fLNeverAnybodysSalt0$";
@@ -55,92 +49,14 @@ struct auth_job {
     void *arg;
 };
 
-/* ---------------------------------------------------------------- sums */
-static void hmac_sha256(const void *key, size_t key_n, struct slice text, uint8_t ret[SASL_SHA256])
-{
-    HMAC(EVP_sha256(), key, (int)key_n, (const unsigned char *)(text.p ? text.p : ""), text.n, ret, NULL);
-}
-
-static bool same(const void *a, size_t a_n, const void *b, size_t b_n)
-{
-    return a_n == b_n && CRYPTO_memcmp(a, b, a_n) == 0;
-}
-
-int auth_random(uint8_t *ret, size_t n)
-{
-    return RAND_bytes(ret, (int)n) == 1 ? 0 : FL_EIO;
-}
-
-/* RFC 5802 3. */
-static bool salted_password(struct slice password, const uint8_t *salt, size_t salt_n, int iterations, uint8_t ret[SASL_SHA256])
-{
-    return PKCS5_PBKDF2_HMAC(password.p ? password.p : "", (int)password.n, salt, (int)salt_n, iterations, EVP_sha256(), SASL_SHA256,
-                             ret) == 1;
-}
-
-struct scram_keys {
-    uint8_t stored[SASL_SHA256], server[SASL_SHA256];
-};
-
-static bool scram_derive(struct slice password, const uint8_t *salt, size_t salt_n, int iterations, struct scram_keys *ret)
-{
-    uint8_t salted[SASL_SHA256], client[SASL_SHA256];
-    bool ok = salted_password(password, salt, salt_n, iterations, salted);
-
-    hmac_sha256(salted, sizeof salted, SLICE("Client Key"), client);
-    SHA256(client, sizeof client, ret->stored);
-    hmac_sha256(salted, sizeof salted, SLICE("Server Key"), ret->server);
-    explicit_bzero(salted, sizeof salted);
-    explicit_bzero(client, sizeof client);
-    return ok;
-}
-
-/* ---------------------------------------------------------------- verifiers */
-struct verifier {
-    int iterations;
-    uint8_t salt[SASL_SALT_MAX];
-    size_t salt_n;
-    struct scram_keys keys;
-};
-
-static bool decode_into(struct slice text, uint8_t *ret, size_t max, size_t *ret_n)
-{
-    struct buf b;
-    bool ok;
-
-    buf_init(&b, 0);
-    ok = base64_decode(text, &b) == 0 && buf_len(&b) > 0 && buf_len(&b) <= max;
-    if (ok) {
-        *ret_n = buf_len(&b);
-        memcpy(ret, buf_slice(&b).p, *ret_n);
-    }
-    buf_wipe(&b);
-    return ok;
-}
-
-/* "SCRAM-SHA-256$4096:SALT$STOREDKEY:SERVERKEY" */
-static bool verifier_parse(const char *text, struct verifier *ret)
-{
-    struct slice rest = slice_of(text), name = slice_cut(&rest, '$'), iterations = slice_cut(&rest, ':'), salt = slice_cut(&rest, '$'),
-                 stored = slice_cut(&rest, ':');
-    uint64_t n;
-    size_t stored_n, server_n;
-
-    if (!slice_eq(name, SLICE("SCRAM-SHA-256")) || !slice_to_u64(iterations, ITERATIONS_MAX, &n) || n == 0)
-        return false;
-    ret->iterations = (int)n;
-    return decode_into(salt, ret->salt, sizeof ret->salt, &ret->salt_n) &&
-           decode_into(stored, ret->keys.stored, sizeof ret->keys.stored, &stored_n) && stored_n == SASL_SHA256 &&
-           decode_into(rest, ret->keys.server, sizeof ret->keys.server, &server_n) && server_n == SASL_SHA256;
-}
-
+/* ---------------------------------------------------------------- salts */
 /* The salt of a user that has no verifier: the same each time, and the same for users that do not exist. */
 static void made_salt(const struct auth *a, struct slice user, uint8_t ret[SASL_SHA256])
 {
     uint8_t key[SASL_SHA256];
 
-    hmac_sha256(a->key, sizeof a->key, SLICE("SCRAM salt"), key);
-    hmac_sha256(key, sizeof key, user, ret);
+    secret_hmac(a->key, sizeof a->key, SLICE("SCRAM salt"), key);
+    secret_hmac(key, sizeof key, user, ret);
     explicit_bzero(key, sizeof key);
 }
 
@@ -149,43 +65,27 @@ void auth_scram_salt(const struct auth *a, const struct conf *conf, struct slice
 {
     const struct conf_user *u = conf_user(conf, user);
     uint8_t made[SASL_SHA256];
-    struct verifier v;
+    struct secret_verifier v;
 
     made_salt(a, user, made);
-    if (u && u->method == USER_PASSWORD && u->kind == SECRET_SCRAM && verifier_parse(u->secret, &v)) {
+    if (u && u->method == USER_PASSWORD && u->kind == SECRET_SCRAM && secret_verifier(u->secret, &v)) {
         memcpy(ret_salt, v.salt, v.salt_n);
         *ret_n = v.salt_n;
         *ret_iterations = v.iterations;
         explicit_bzero(&v, sizeof v);
         return;
     }
-    memcpy(ret_salt, made, AUTH_SALT);
-    *ret_n = AUTH_SALT;
-    *ret_iterations = AUTH_SCRAM_ITERATIONS;
-}
-
-/* ---------------------------------------------------------------- crypt(3) */
-/* NULL and a text that begins with '*' are failures of crypt(3), equal to nothing (LESSONS: password checks). */
-static bool crypt_matches(const char *password, const char *hash)
-{
-    void *data = NULL;
-    int size = 0;
-    const char *made = crypt_ra(password, hash, &data, &size);
-    bool ok = made && made[0] != '*' && hash[0] && hash[0] != '*' && same(made, strlen(made), hash, strlen(hash));
-
-    if (data) {
-        explicit_bzero(data, (size_t)size);
-        free(data);
-    }
-    return ok;
+    memcpy(ret_salt, made, SECRET_SALT);
+    *ret_n = SECRET_SALT;
+    *ret_iterations = SECRET_ITERATIONS;
 }
 
 /* ---------------------------------------------------------------- verifying: in the pool */
 static bool check_password(struct auth_job *j)
 {
     const struct conf_user *u = j->user;
-    struct scram_keys keys;
-    struct verifier v;
+    struct secret_keys keys;
+    struct secret_verifier v;
     bool ok;
 
     if (u->method == USER_SYSTEM) {
@@ -194,13 +94,13 @@ static bool check_password(struct auth_job *j)
     }
     switch (u->kind) {
     case SECRET_PLAIN:
-        return same(j->r.password.p, j->r.password.n, u->secret, strlen(u->secret));
+        return secret_same(j->r.password.p, j->r.password.n, u->secret, strlen(u->secret));
     case SECRET_HASH:
         j->burnt = true;
-        return crypt_matches(j->r.password.p, u->secret);
+        return secret_matches(j->r.password.p, u->secret);
     case SECRET_SCRAM:
-        ok = verifier_parse(u->secret, &v) && scram_derive(j->r.password, v.salt, v.salt_n, v.iterations, &keys) &&
-             same(keys.stored, sizeof keys.stored, v.keys.stored, sizeof v.keys.stored);
+        ok = secret_verifier(u->secret, &v) && secret_derive(j->r.password, v.salt, v.salt_n, v.iterations, &keys) &&
+             secret_same(keys.stored, sizeof keys.stored, v.keys.stored, sizeof v.keys.stored);
         explicit_bzero(&v, sizeof v);
         explicit_bzero(&keys, sizeof keys);
         return ok;
@@ -214,21 +114,20 @@ static bool check_cram(struct auth_job *j)
 
     if (j->user->method != USER_PASSWORD || j->user->kind != SECRET_PLAIN)
         return false;
-    HMAC(EVP_md5(), j->user->secret, (int)strlen(j->user->secret), (const unsigned char *)j->r.challenge.p, j->r.challenge.n, digest,
-         NULL);
-    return same(digest, sizeof digest, j->r.digest, sizeof j->r.digest);
+    secret_hmac_md5(slice_of(j->user->secret), j->r.challenge, digest);
+    return secret_same(digest, sizeof digest, j->r.digest, sizeof j->r.digest);
 }
 
-static bool user_keys(struct auth_job *j, struct scram_keys *ret)
+static bool user_keys(struct auth_job *j, struct secret_keys *ret)
 {
     const struct conf_user *u = j->user;
-    struct verifier v;
+    struct secret_verifier v;
 
     if (u->method != USER_PASSWORD || u->kind == SECRET_HASH)
         return false;
     if (u->kind == SECRET_PLAIN)
-        return scram_derive(slice_of(u->secret), j->salt, j->salt_n, AUTH_SCRAM_ITERATIONS, ret);
-    if (!verifier_parse(u->secret, &v))
+        return secret_derive(slice_of(u->secret), j->salt, j->salt_n, SECRET_ITERATIONS, ret);
+    if (!secret_verifier(u->secret, &v))
         return false;
     *ret = v.keys;
     explicit_bzero(&v, sizeof v);
@@ -238,21 +137,15 @@ static bool user_keys(struct auth_job *j, struct scram_keys *ret)
 /* RFC 5802 3: the proof is ClientKey XOR ClientSignature, and H(ClientKey) must be StoredKey. */
 static bool check_scram(struct auth_job *j)
 {
-    struct scram_keys keys;
-    uint8_t client[SASL_SHA256], stored[SASL_SHA256];
+    struct secret_keys keys;
     bool ok;
 
     if (!user_keys(j, &keys))
         return false;
-    hmac_sha256(keys.stored, sizeof keys.stored, j->r.auth_message, client);
-    for (size_t i = 0; i < sizeof client; i++)
-        client[i] ^= j->r.proof[i];
-    SHA256(client, sizeof client, stored);
-    ok = same(stored, sizeof stored, keys.stored, sizeof keys.stored);
+    ok = secret_proof_is_right(&keys, j->r.auth_message, j->r.proof);
     if (ok)
-        hmac_sha256(keys.server, sizeof keys.server, j->r.auth_message, j->signature);
+        secret_hmac(keys.server, sizeof keys.server, j->r.auth_message, j->signature);
     explicit_bzero(&keys, sizeof keys);
-    explicit_bzero(client, sizeof client);
     return ok;
 }
 
@@ -279,7 +172,7 @@ static void work(void *arg)
 
     j->right = check(j);
     if (!j->right && !j->burnt) /* wrong log-ins take the same time, whoever they are for */
-        crypt_matches(j->r.password.n ? j->r.password.p : "nobody", burn_setting);
+        secret_matches(j->r.password.n ? j->r.password.p : "nobody", burn_setting);
 }
 
 /* ---------------------------------------------------------------- remembered log-ins */
@@ -296,9 +189,9 @@ static void remember_key(const struct auth_job *j, uint8_t ret[KEY])
     buf_init(&b, 0);
     memset(ret, 0, KEY);
     if (buf_printf(&b, "%s%c%s%c", j->user->name, 0, secret, 0) == 0 && buf_add(&b, j->r.password) == 0)
-        hmac_sha256(j->auth->key, sizeof j->auth->key, buf_slice(&b), ret);
+        secret_hmac(j->auth->key, sizeof j->auth->key, buf_slice(&b), ret);
     else
-        auth_random(ret, KEY); /* equal to nothing */
+        secret_random(ret, KEY); /* equal to nothing */
     buf_wipe(&b);
 }
 
@@ -440,8 +333,8 @@ void auth_verify(struct auth *a, struct conf *conf, const struct sasl_request *r
         return;
     }
     made_salt(a, j->r.user, made);
-    memcpy(j->salt, made, AUTH_SALT);
-    j->salt_n = AUTH_SALT;
+    memcpy(j->salt, made, SECRET_SALT);
+    j->salt_n = SECRET_SALT;
     class = j->user && j->user->method == USER_SYSTEM ? CRYPTO_PAM : CRYPTO_AUTH;
     *ret_job = j;
     if (crypto_run(a->crypto, class, work, finish, j) < 0) {
@@ -466,7 +359,7 @@ int auth_new(struct crypto *crypto, auth_system *system, struct auth **ret, stru
     a->crypto = crypto;
     a->system = system ? system : auth_pam;
     TAILQ_INIT(&a->oldest);
-    if (auth_random(a->key, sizeof a->key) < 0) {
+    if (secret_random(a->key, sizeof a->key) < 0) {
         auth_free(a);
         return fl_fail(err, FL_EIO, "log-ins: the system gives no random bytes");
     }
@@ -481,48 +374,4 @@ void auth_free(struct auth *a)
     auth_forget_all(a);
     explicit_bzero(a->key, sizeof a->key);
     free(a);
-}
-
-/* ---------------------------------------------------------------- makers */
-int auth_make_hash(struct slice password, struct buf *out, struct fl_err *err)
-{
-    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-    char *text = slice_dup(password);
-    void *data = NULL;
-    int size = 0, rc = 0;
-    const char *made = NULL;
-
-    if (!text)
-        return fl_fail(err, FL_ENOMEM, "out of memory");
-    if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting))
-        made = crypt_ra(text, setting, &data, &size);
-    if (!made || made[0] == '*')
-        rc = fl_fail(err, FL_EINVAL, "the system cannot make a yescrypt hash of it (at most %d octets)", CRYPT_MAX_PASSPHRASE_SIZE - 1);
-    else if (buf_add_text(out, made) < 0)
-        rc = fl_fail(err, FL_ENOMEM, "out of memory");
-    explicit_bzero(text, password.n);
-    free(text);
-    if (data) {
-        explicit_bzero(data, (size_t)size);
-        free(data);
-    }
-    return rc;
-}
-
-int auth_make_verifier(struct slice password, struct buf *out, struct fl_err *err)
-{
-    uint8_t salt[AUTH_SALT];
-    struct scram_keys keys;
-    int rc = 0;
-
-    if (auth_random(salt, sizeof salt) < 0)
-        return fl_fail(err, FL_EIO, "the system gives no random bytes");
-    if (!scram_derive(password, salt, sizeof salt, AUTH_SCRAM_ITERATIONS, &keys))
-        return fl_fail(err, FL_ENOMEM, "out of memory");
-    if (buf_printf(out, "SCRAM-SHA-256$%d:", AUTH_SCRAM_ITERATIONS) < 0 || base64_encode(slice_make(salt, sizeof salt), out) < 0 ||
-        buf_add_char(out, '$') < 0 || base64_encode(slice_make(keys.stored, sizeof keys.stored), out) < 0 ||
-        buf_add_char(out, ':') < 0 || base64_encode(slice_make(keys.server, sizeof keys.server), out) < 0)
-        rc = fl_fail(err, FL_ENOMEM, "out of memory");
-    explicit_bzero(&keys, sizeof keys);
-    return rc;
 }

@@ -1,14 +1,13 @@
 /* auth.h: is this log-in right? Secrets of the configuration (recoverable, crypt(3), SCRAM verifiers) and PAM against what a SASL
  * exchange brought. What takes long runs in the pool; verified log-ins are remembered for AUTH_REMEMBER_MS as an HMAC under a key of
  * the process, and forgotten at a reload. A wrong log-in costs the same whether the user exists or not.
- * Loop thread; daemon/session.c calls it, daemon/cmd/passwd.c makes secrets with it. */
+ * Loop thread; daemon/session.c calls it. */
 #ifndef FL_AUTH_H
 #define FL_AUTH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "buf.h"
 #include "conf.h"
 #include "err.h"
 #include "sasl.h"
@@ -20,8 +19,6 @@ struct crypto;
 enum {
     AUTH_REMEMBER_MS = 10 * 60 * 1000,
     AUTH_REMEMBERED_MAX = 16384,      /* log-ins; the oldest goes */
-    AUTH_SCRAM_ITERATIONS = 4096,     /* RFC 7677 4 */
-    AUTH_SALT = 16,                   /* octets of a salt that is made here */
 };
 
 /* PAM's door: whether the service "fairlead" lets this user in. Runs on a thread of its own. NULL-terminated texts. */
@@ -46,11 +43,5 @@ void auth_verify(struct auth *a, struct conf *conf, const struct sasl_request *r
                  struct auth_job **ret_job);
 /* done will not be called. */
 void auth_cancel(struct auth_job *job);
-
-/* Makers, for `fairlead passwd`: any thread, slow. A yescrypt hash of crypt(3), or "SCRAM-SHA-256$4096:SALT$STOREDKEY:SERVERKEY". */
-int auth_make_hash(struct slice password, struct buf *out, struct fl_err *err);
-int auth_make_verifier(struct slice password, struct buf *out, struct fl_err *err);
-/* Random octets from the system. FL_EIO. */
-int auth_random(uint8_t *ret, size_t n);
 
 #endif

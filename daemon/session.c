@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth_secret.h"
 #include "ingest.h"
 #include "session_body.h"
 #include "smtp_server.h"
@@ -204,7 +205,7 @@ static void give_seed(struct session *ss)
     uint8_t entropy[SASL_ENTROPY];
 
     keep_up(ss); /* a user that is gone is found missing at MAIL */
-    if (auth_random(entropy, sizeof entropy) < 0)
+    if (secret_random(entropy, sizeof entropy) < 0)
         smtp_server_quit(ss->smtp, SAY_NO_MEMORY);
     smtp_server_seed(ss->smtp, entropy, ss->cx->now->wall_ms);
 }

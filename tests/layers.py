@@ -22,7 +22,7 @@ LIBRARIES = [
     (r"uv\.h", r".*_uv\.[ch]"),
     (r"sqlite3\.h", r"store/sqlite_\w+\.[ch]"),
     (r"yaml\.h", r"conf/yaml\.c"),
-    (r"openssl/.*", r"(.*/)?(tls(_\w+)?|dkim_sign|auth|digest)\.c|conf/certificate\.c"),
+    (r"openssl/.*", r"(.*/)?(tls(_\w+)?|dkim_sign|auth_secret|digest)\.c|conf/certificate\.c"),
     (r"pcre2\.h", r"conf/base/pattern\.c"),
     (r"idn2\.h", r"conf/base/domain\.c"),
     (r"unbound\.h", r"vmta/resolver_(backend_)?uv\.c"),

@@ -47,6 +47,7 @@ extern const struct cmd cmd_job_release;
 extern const struct cmd cmd_job_show;
 extern const struct cmd cmd_message;
 extern const struct cmd cmd_message_show;
+extern const struct cmd cmd_passwd;
 extern const struct cmd cmd_queue;
 extern const struct cmd cmd_queue_drop;
 extern const struct cmd cmd_queue_hold;

@@ -33,6 +33,7 @@ const struct cmd *const cmd_table[] = {
     &cmd_status,
     &cmd_reload,
     &cmd_drain,
+    &cmd_passwd,
     &cmd_sink,
     &cmd_version,
     &cmd_help,
