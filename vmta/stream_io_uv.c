@@ -19,7 +19,7 @@ void stream_feed(struct stream *s, struct slice in)
 
 int stream_unread(struct stream *s, struct slice bytes)
 {
-    if (s->state != ST_OPEN)
+    if (s->state != ST_OPEN || bytes.n == 0)
         return 0;
     if (buf_add(&s->held, bytes) < 0)
         return FL_ENOMEM;

@@ -1,0 +1,230 @@
+/* file_uv.c: see file_uv.h. */
+#include "file_uv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "file_rotation.h"
+#include "now_uv.h"
+
+enum { FILE_MODE = 0640 };
+
+/* What the pool works on while `working`; the loop does not touch it then. */
+struct file_work {
+    uv_work_t uv;
+    struct buf lines;
+    int fd;
+    int64_t size, last_ms, now_ms;
+    int error; /* errno of a write that failed, or 0 */
+};
+
+struct file_writer {
+    struct file_ports ports;
+    struct file_rotation rotation;
+    char *path;
+    struct buf waiting;
+    struct timer timer;
+    struct file_work work;
+    bool working, failing, closing;
+    int64_t dropped; /* lines */
+};
+
+/* ---------------------------------------------------------------- on the pool */
+/* Opens path and finds out how long and how old it is. 0 or -errno. */
+static int open_file(const char *path, struct file_work *k)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    struct stat st;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0) {
+        int e = errno;
+
+        close(fd);
+        return -e;
+    }
+    k->fd = fd;
+    k->size = st.st_size;
+    k->last_ms = (int64_t)st.st_mtim.tv_sec * SECOND_MS;
+    return 0;
+}
+
+/* When the new file cannot be opened, the old one goes on under its new name. */
+static void rotate(struct file_writer *w)
+{
+    struct file_work *k = &w->work;
+    int old = k->fd;
+
+    if (!file_rotation_is_due(&w->rotation, k->size, k->last_ms, k->now_ms))
+        return;
+    if (file_rotate(w->path, &w->rotation, k->now_ms) < 0)
+        return;
+    if (open_file(w->path, k) == 0)
+        close(old);
+}
+
+static void write_lines(struct file_writer *w)
+{
+    struct file_work *k = &w->work;
+
+    while (buf_len(&k->lines) > 0) {
+        struct slice s = buf_slice(&k->lines);
+        ssize_t n = write(k->fd, s.p, s.n);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            k->error = errno;
+            return;
+        }
+        buf_consume(&k->lines, (size_t)n);
+        k->size += n;
+        k->last_ms = k->now_ms;
+    }
+}
+
+static void work_run(uv_work_t *work)
+{
+    struct file_writer *w = work->data;
+
+    w->work.error = 0;
+    rotate(w);
+    write_lines(w);
+}
+
+/* ---------------------------------------------------------------- on the loop */
+static void set_timer(struct file_writer *w, int64_t ms)
+{
+    timer_set(w->ports.timers, &w->timer, w->ports.now->mono_ms + ms);
+}
+
+static void file_writer_free(struct file_writer *w)
+{
+    timer_stop(w->ports.timers, &w->timer);
+    close(w->work.fd);
+    buf_free(&w->work.lines);
+    buf_free(&w->waiting);
+    free(w->path);
+    free(w);
+}
+
+static void report(struct file_writer *w)
+{
+    struct log_line l;
+
+    if (w->work.error && !w->failing) {
+        log_begin(&l, w->ports.log, LOG_LEVEL_ERROR, "file_failed");
+        log_text(&l, "file", w->path);
+        log_text(&l, "error", strerror(w->work.error));
+        log_end(&l);
+    } else if (!w->work.error && w->failing) {
+        log_begin(&l, w->ports.log, LOG_LEVEL_WARNING, "file_works_again");
+        log_text(&l, "file", w->path);
+        log_int(&l, "lines_lost", w->dropped);
+        log_end(&l);
+        w->dropped = 0;
+    }
+    w->failing = w->work.error != 0;
+}
+
+static void work_done(uv_work_t *work, int status);
+
+/* Hands what waits to the pool, unless it is busy: then work_done does. What a failed write left is tried first. */
+static void start(struct file_writer *w)
+{
+    struct buf empty = w->work.lines;
+
+    if (w->working)
+        return;
+    if (buf_len(&w->work.lines) == 0) {
+        buf_clear(&empty);
+        w->work.lines = w->waiting;
+        w->waiting = empty;
+    }
+    if (buf_len(&w->work.lines) == 0)
+        return;
+    timer_stop(w->ports.timers, &w->timer);
+    w->work.now_ms = w->ports.now->wall_ms;
+    w->work.uv.data = w;
+    w->working = uv_queue_work(w->ports.uv, &w->work.uv, work_run, work_done) == 0;
+}
+
+static void work_done(uv_work_t *work, int status)
+{
+    struct file_writer *w = work->data;
+
+    now_refresh(w->ports.uv);
+    w->working = false;
+    report(w);
+    if (w->closing && (w->work.error || buf_len(&w->waiting) == 0)) {
+        file_writer_free(w);
+        return;
+    }
+    if (w->work.error)
+        set_timer(w, FILE_RETRY_MS);
+    else if (w->closing || buf_len(&w->waiting) >= FILE_FLUSH_BYTES)
+        start(w);
+    else if (buf_len(&w->waiting) > 0)
+        set_timer(w, FILE_FLUSH_MS);
+}
+
+static void on_timer(void *arg)
+{
+    start(arg);
+}
+
+int file_writer_open(const struct file_ports *ports, const struct file_options *options, struct file_writer **ret, struct fl_err *err)
+{
+    struct file_writer *w = calloc(1, sizeof *w);
+    int rc;
+
+    if (w)
+        w->path = strdup(options->path);
+    if (!w || !w->path) {
+        free(w);
+        return fl_fail(err, FL_ENOMEM, "%s: out of memory", options->path);
+    }
+    rc = open_file(w->path, &w->work);
+    if (rc < 0) {
+        free(w->path);
+        free(w);
+        return fl_fail(err, fl_code_of_errno(-rc), "%s: cannot be opened: %s", options->path, strerror(-rc));
+    }
+    w->ports = *ports;
+    w->rotation = (struct file_rotation){ options->rotate_size, options->rotate_every_ms, options->keep };
+    buf_init(&w->waiting, FILE_QUEUE_MAX);
+    buf_init(&w->work.lines, FILE_QUEUE_MAX);
+    timer_init(&w->timer, on_timer, w);
+    *ret = w;
+    return 0;
+}
+
+void file_writer_add(struct file_writer *w, struct slice lines)
+{
+    bool was_empty = buf_len(&w->waiting) == 0;
+
+    if (buf_add(&w->waiting, lines) < 0) {
+        w->dropped++;
+        return;
+    }
+    if (w->working || w->failing)
+        return;
+    if (buf_len(&w->waiting) >= FILE_FLUSH_BYTES)
+        start(w);
+    else if (was_empty)
+        set_timer(w, FILE_FLUSH_MS);
+}
+
+void file_writer_close(struct file_writer *w)
+{
+    w->closing = true;
+    start(w);
+    if (!w->working)
+        file_writer_free(w);
+}
