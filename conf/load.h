@@ -6,27 +6,12 @@
 #include "buf.h"
 #include "conf.h"
 #include "err.h"
-
-/* One error or warning, in the order of files and lines. */
-struct conf_finding {
-    struct conf_place at;
-    bool is_warning;
-    const char *text; /* what was found, what is allowed */
-};
-
-struct conf_findings {
-    struct conf_finding *items;
-    int count, errors;
-    bool lost; /* memory was short: there would be more */
-};
+#include "finding.h"
 
 /* Loads the file and all that it includes. 0 and *ret (one reference, given), or FL_EINVAL when there are errors; the findings
  * (errors and warnings, all of them) are set in both cases and freed with conf_findings_free. Other codes: out of memory, or the
  * main file cannot be read (also a finding). generation-independent: two loads of the same files give equal objects. */
 int conf_load(const char *file, struct conf **ret, struct conf_findings *findings);
-void conf_findings_free(struct conf_findings *f);
-/* "FILE:LINE:COLUMN: error: text\n" */
-int conf_finding_text(const struct conf_finding *f, struct buf *out);
 /* admin.socket of a configuration that may be wrong in other parts (for the client commands). FL_ENOENT when it is not said. */
 int conf_load_socket(const char *file, struct buf *ret_path);
 

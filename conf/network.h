@@ -3,7 +3,7 @@
 #ifndef FL_NETWORK_H
 #define FL_NETWORK_H
 
-#include "load.h"
+#include "finding.h"
 
 enum { NETWORK_NAMES_MAX = 1000 }; /* host names that are looked up */
 

@@ -5,7 +5,7 @@
 #define FL_NODE_H
 
 #include "arena.h"
-#include "load.h"
+#include "finding.h"
 
 enum node_kind { NODE_NOTHING, NODE_TEXT, NODE_LIST, NODE_MAP };
 

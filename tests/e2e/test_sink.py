@@ -145,3 +145,74 @@ class HowItEnds(SinkTest):
                 p = subprocess.run([BINARY, "sink", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
                 self.assertEqual((p.returncode, p.stdout), (2, ""))
                 self.assertIn("--help", p.stderr)
+
+
+class Moods(SinkTest):
+    def test_a_reply_for_those_that_match(self):
+        s = self.sink(script="- {at: rcpt, match: '/grey/', do: \"451 4.7.1 greylisted\"}\n")
+        c = self.client(s)
+        c.ehlo()
+        c.mail("a@one.test")
+        self.assertEqual(c.rcpt("grey-1@two.test"), (451, b"4.7.1 greylisted"))
+        self.assertEqual(c.rcpt("b@two.test")[0], 250)
+        self.assertEqual(c.data(MESSAGE)[0], 250)
+        line, = s.wait(1)
+        self.assertEqual(line["to"], ["b@two.test"])
+
+    def test_every_stage_can_refuse(self):
+        stages = {"mail": "EHLO", "rcpt": "EHLO MAIL", "data": "EHLO MAIL RCPT", "dot": "EHLO MAIL RCPT DATA"}
+        for stage, before in stages.items():
+            with self.subTest(stage=stage):
+                s = self.sink(script='- {at: %s, do: "452 4.2.2 full at %s"}\n' % (stage, stage))
+                with self.assertRaises(smtplib.SMTPException) as caught:
+                    self.client(s).sendmail("a@one.test", ["b@two.test"], MESSAGE)
+                self.assertIn("full at " + stage, str(caught.exception))
+                self.assertEqual(s.messages(), [], before)
+
+    def test_banner_and_ehlo_can_refuse(self):
+        s = self.sink(script='- {at: connect, do: "554 5.7.1 not you"}\n')
+        with self.assertRaises(smtplib.SMTPConnectError):
+            self.client(s)
+        s = self.sink(script='- {at: ehlo, match: /client/, do: "550 5.7.1 not this name"}\n')
+        self.assertEqual(self.client(s).ehlo(), (550, b"5.7.1 not this name"))
+
+    def test_drop_closes_without_a_word(self):
+        for stage in ("connect", "ehlo", "mail", "rcpt", "data", "dot"):
+            with self.subTest(stage=stage):
+                s = self.sink(script="- {at: %s, do: drop}\n" % stage)
+                with self.assertRaises((smtplib.SMTPServerDisconnected, ConnectionError)):
+                    self.client(s).sendmail("a@one.test", ["b@two.test"], MESSAGE)
+                self.assertEqual(s.messages(), [])
+
+    def test_a_delay_comes_before_the_usual_reply(self):
+        s = self.sink(script="- {at: dot, do: {delay: 700ms}}\n")
+        c = self.client(s)
+        began = time.monotonic()
+        c.sendmail("a@one.test", ["b@two.test"], MESSAGE)
+        self.assertGreater(time.monotonic() - began, 0.65)
+        self.assertEqual(len(s.wait(1)), 1)
+
+    def test_a_rate_reads_slowly(self):
+        s = self.sink(script="- {at: data, do: {rate: 100B/s}}\n")
+        c = self.client(s)
+        began = time.monotonic()
+        c.sendmail("a@one.test", ["b@two.test"], b"x" * 97 + b"\r\n")
+        self.assertGreater(time.monotonic() - began, 0.8)
+
+    def test_the_content_can_be_matched(self):
+        s = self.sink(script="- {at: dot, match: '/viagra/i', do: \"550 5.7.1 spam\"}\n")
+        c = self.client(s)
+        c.sendmail("a@one.test", ["b@two.test"], MESSAGE)
+        with self.assertRaises(smtplib.SMTPDataError):
+            c.sendmail("a@one.test", ["b@two.test"], MESSAGE + b"cheap Viagra\r\n")
+        self.assertEqual(len(s.wait(1)), 1)
+
+    def test_a_bad_script_is_refused_with_line_and_column(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write("- {at: rcpt, do: drop}\n- {at: quit, do: drop}\n- {at: dot, dp: drop}\n")
+            f.flush()
+            p = subprocess.run([BINARY, "sink", "--listen", "127.0.0.1:%d" % free_port(), "--script", f.name], stdin=subprocess.DEVNULL, capture_output=True,
+                               text=True, timeout=20)
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertRegex(p.stderr, r"(?m)^\S+:2:\d+: error: .*'quit'")
+        self.assertRegex(p.stderr, r"(?m)^\S+:3:\d+: error: .*'dp'")
