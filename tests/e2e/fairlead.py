@@ -75,7 +75,7 @@ class Daemon:
                 "globex": {"users": {"bar": {"method": "password", "password": {"plain": "quux"}}}, "sender_domains": ["globex.example"],
                            "vmtas": ["g1"], "route": "g1"},
             },
-            "admin": {"socket": "control.sock", "http": {"address": "127.0.0.1:%d" % self.http, "tokens": [{"name": "ops", "token": {"plain": "secret"}}]}},
+            "admin": {"socket": "control.sock", "http": {"address": "127.0.0.1:%d" % self.http, "tokens": [{"name": "ops", "token": {"file": os.path.join(self.dir, "token")}}]}},
             "accounting": [{"file": os.path.join(self.dir, "accounting.jsonl")}],
             "log": {"level": "info", "to": "stderr"},
         }
@@ -84,6 +84,8 @@ class Daemon:
 
     def write_config(self):
         """JSON is YAML."""
+        with open(os.path.join(self.dir, "token"), "w") as f:
+            f.write("secret\n")
         with open(self.file, "w") as f:
             json.dump(self.config, f, indent=1)
         os.chmod(self.file, 0o600)
