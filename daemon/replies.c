@@ -36,7 +36,6 @@ const struct smtp_reply smtp_replies[SAYS] = {
     [SAY_MAIL_SYNTAX] = { 501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]" },
     [SAY_RCPT_SYNTAX] = { 501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]" },
     [SAY_BDAT_SYNTAX] = { 501, "5.5.4", "Syntax: BDAT size [LAST]" },
-    [SAY_NEEDS_SMTPUTF8] = { 553, "5.6.7", "The address needs SMTPUTF8" },
 
     [SAY_HELO_FIRST] = { 503, "5.5.1", "Say EHLO first" },
     [SAY_NESTED_MAIL] = { 503, "5.5.1", "A transaction is under way already" },

@@ -185,7 +185,7 @@ static void mail_run(struct smtp_server *s, struct slice args)
         return;
     }
     if (!m.smtputf8 && !slice_is_ascii(a.text)) {
-        smtp_error(s, SAY_NEEDS_SMTPUTF8);
+        refuse_path(s, address_refusal(ADDRESS_NEEDS_SMTPUTF8, s->in_mail));
         return;
     }
     if (!open_transaction(s, &a, &m)) {
@@ -283,7 +283,7 @@ static void rcpt_run(struct smtp_server *s, struct slice args)
         return;
     }
     if (!s->transaction.smtputf8 && !slice_is_ascii(a.text)) {
-        smtp_error(s, SAY_NEEDS_SMTPUTF8);
+        refuse_path(s, address_refusal(ADDRESS_NEEDS_SMTPUTF8, s->in_mail));
         return;
     }
     ask_rcpt(s, &a, &p);

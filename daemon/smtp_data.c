@@ -53,7 +53,6 @@ static void ask_commit(struct smtp_server *s, uint64_t size, bool eight_bit)
     t->eight_bit = eight_bit;
     t->dot_ms = s->now_ms;
     s->content.begun = s->content.chunked = false; /* it is the driver's now */
-    buf_free(&s->content.rewritten);
     smtp_ask(s, (struct smtp_action){ .type = SMTP_ASK_COMMIT, .transaction = t });
 }
 
@@ -151,9 +150,8 @@ static void data_end(struct smtp_server *s)
     struct smtp_content *c = &s->content;
     const struct wire_facts *f = facts_of(c);
 
-    if (c->refusal == SAYS) { /* what the last octets changed */
-        c->refusal = judge(s, f);
-    }
+    if (c->refusal == SAYS)
+        c->refusal = judge(s, f); /* what the last octets changed */
     if (c->refusal == SAYS) {
         ask_commit(s, f->bytes, f->eight_bit);
         return;
@@ -234,11 +232,11 @@ static void chunk_take(struct smtp_server *s, struct slice part)
         emit(s, piece);
 }
 
-/* The last chunk is whole: what its end adds, and the question. One step each, since a piece lives until the next. */
+/* The last chunk is whole: what its end adds, and the question. */
 static void last_chunk_end(struct smtp_server *s)
 {
     struct smtp_content *c = &s->content;
-    struct slice tail;
+    struct slice rest = SLICE_NONE, tail;
 
     if (c->raw) {
         ask_commit(s, c->raw_bytes, true);
@@ -247,12 +245,13 @@ static void last_chunk_end(struct smtp_server *s)
     if (c->newline_mode) {
         buf_clear(&c->rewritten);
         normalise_end(s);
-        emit(s, buf_slice(&c->rewritten));
+        rest = buf_slice(&c->rewritten);
     }
     tail = wire_stuff_end(&c->stuff);
     if (c->refusal == SAYS)
         c->refusal = judge(s, &c->stuff.facts);
     if (c->refusal == SAYS) {
+        emit(s, rest);
         emit(s, tail);
         ask_commit(s, c->stuff.facts.bytes, c->stuff.facts.eight_bit);
     } else {

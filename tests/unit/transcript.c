@@ -8,6 +8,8 @@ static int hex_value(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static struct slice decode_one(struct slice in, struct buf *out);
+
 /* "\(600 ab)": in is what stands behind "\(". Returns what follows it. */
 static struct slice repeat(struct slice in, struct buf *out)
 {
@@ -17,7 +19,8 @@ static struct slice repeat(struct slice in, struct buf *out)
 
     slice_to_u64(count, TRANSCRIPT_BYTES_MAX, &n);
     for (; n && inner.n && buf_len(out) < TRANSCRIPT_BYTES_MAX; n--)
-        buf_add(out, inner);
+        for (struct slice text = inner; text.n;)
+            text = decode_one(text, out);
     return slice_skip(in, end + 1);
 }
 
@@ -81,6 +84,33 @@ static struct step read_step(struct arena *a, struct slice line, int number)
     return s;
 }
 
+bool transcript_is_one_write(const struct conversation *c)
+{
+    return c->count && c->steps[0].kind == STEP_OPTION && slice_eq(c->steps[0].text, SLICE("one-write"));
+}
+
+/* How conversations begin that are about something else. */
+static const struct {
+    const char *name, *sent;
+} usual[] = {
+    { "greet", NULL },
+    { "ehlo", "EHLO client.test\r\n" },
+    { "mail", "MAIL FROM:<a@one.test>\r\n" },
+    { "rcpt", "RCPT TO:<b@two.test>\r\n" },
+    { "data", "DATA\r\n" },
+};
+
+static void add_usual(struct conversation *c, struct slice upto, int number)
+{
+    for (size_t i = 0; i < sizeof usual / sizeof *usual && c->count + 2 <= STEPS_MAX; i++) {
+        if (usual[i].sent)
+            c->steps[c->count++] = (struct step){ STEP_SEND, number, slice_of(usual[i].sent) };
+        c->steps[c->count++] = (struct step){ STEP_REPLY, number, i == 0 ? SLICE("220 *") : i == 4 ? SLICE("354 *") : SLICE("250 *") };
+        if (slice_eq(upto, slice_of(usual[i].name)))
+            return;
+    }
+}
+
 struct conversation *transcript_next(struct arena *a, const char *file, struct slice *rest, int *line)
 {
     struct conversation *c = NULL;
@@ -102,6 +132,8 @@ struct conversation *transcript_next(struct arena *a, const char *file, struct s
             c->title = arena_printf(a, "%.*s", SLICE_ARG(slice_trim(slice_skip(text, 1))));
             c->file = file;
             c->line = *line;
+        } else if (c && slice_starts_nocase(text, SLICE("P: "))) {
+            add_usual(c, slice_skip(text, 3), *line);
         } else if (c && c->count < STEPS_MAX) {
             c->steps[c->count++] = read_step(a, text, *line);
         }

@@ -3,6 +3,7 @@
  *
  * A file has any number of conversations; each begins with a line "# title". Its lines:
  *   @: size=1000 auth=PLAIN …   options of the server (see set_option)
+ *   P: rcpt    the usual beginning, up to the reply to this: greet, ehlo, mail, rcpt, data
  *   C: text    sent, with CRLF          C| text   sent as it is
  *   S: 250 2.1.0 *   the next reply, by its last line; * at the end stands for anything
  *   S- 250-SIZE 1000 the next line of a reply, exactly
@@ -53,6 +54,8 @@ enum play_mode {
 };
 
 /* Plays it. NULL, or what went wrong (out of a). check false: only that nothing breaks. */
+/* Whether it is one that cuts would change ("@: one-write"): what a client sends behind STARTTLS in the same read. */
+bool transcript_is_one_write(const struct conversation *c);
 const char *transcript_play(struct arena *a, const struct conversation *c, enum play_mode mode, bool check);
 
 #endif

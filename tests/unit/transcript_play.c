@@ -49,6 +49,8 @@ static bool set_option(struct setup *u, struct slice option)
     uint64_t n = 0;
     bool is_number = slice_to_u64(value, 1u << 30, &n);
 
+    if (slice_eq(option, SLICE("one-write"))) /* transcript_is_one_write */
+        return true;
     if (slice_eq(name, SLICE("size")) && is_number)
         u->o.max_size = (int64_t)n;
     else if (slice_eq(name, SLICE("rcpts")) && is_number)
@@ -144,7 +146,7 @@ static void take_output(struct player *p)
         line = slice_head(all, end);
         if (end == all.n || !line.n || line.p[line.n - 1] != '\r' || line.n + 1 > 512)
             complain(p, p->c->line, "a reply that is no line", line, SLICE_NONE);
-        take_line(p, slice_trim_crlf(line));
+        take_line(p, slice_head(line, line.n ? line.n - 1 : 0));
         buf_consume(&p->out, end + 1);
     }
 }
