@@ -82,6 +82,8 @@ struct outcome outcome_of_rcpt(const struct transaction_result *t, const struct 
         return outcome_of_mail(&t->reply);
     if (!r->judged)
         return unjudged(again);
+    if (r->stage == STAGE_MAIL) /* the message does not fit the host */
+        return outcome_of_mail(&r->reply);
     return outcome_at(r->stage, outcome_class(&r->reply));
 }
 

@@ -275,15 +275,17 @@ static bool must_act_first(const struct smtp_client *c)
 
 void smtp_client_input(struct smtp_client *c, int64_t now_ms, struct slice *in)
 {
+    if (!c->unread) /* a new read: it can answer what was handed out up to now, and nothing later */
+        c->answerable = c->handed;
     while (in->n && !must_act_first(c)) {
         enum reply_status status;
 
         if (!phases[c->phase].on_reply) { /* ENDED, or a stream that speaks before it is connected */
             *in = slice_skip(*in, in->n);
-            return;
+            break;
         }
         if (!reply_is_pending(&c->parser))
-            c->premature = c->answered >= c->handed;
+            c->premature = c->answered >= c->answerable;
         status = reply_next(&c->parser, in);
         if (status == REPLY_MALFORMED)
             client_lose(c, now_ms, NULL, "the host's reply is no SMTP reply, or too long");
@@ -295,6 +297,7 @@ void smtp_client_input(struct smtp_client *c, int64_t now_ms, struct slice *in)
         if (status == REPLY_DONE)
             take_reply(c, now_ms);
     }
+    c->unread = in->n > 0;
 }
 
 /* ---------------------------------------------------------------- what the driver tells */

@@ -57,6 +57,8 @@ struct smtp_client {
     struct offer offer;
     int ehlo_lines;       /* of the reply being read */
     struct reply_parser parser;
+    bool unread;          /* the last read was not taken whole: what is left comes with the next call */
+    int answerable;       /* of the commands handed out: those that the read under way can answer */
     bool premature;       /* the reply being read began before its command was handed out */
     int64_t since_ms;     /* the deadline counts from here */
 
