@@ -12,7 +12,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-enum { EVENTS = 256, FAILURES_MAX = 1000, RATE_TICK_MS = 1 };
+enum { EVENTS = 256, FAILURES_MAX = 1000, TICK_MS = 1, WAIT_MS = 10000, PAUSE_US = 50000 };
 
 static const char usage[] =
     "usage: source --to A:P [OPTION]...\n\n"
@@ -23,6 +23,9 @@ static const char usage[] =
     "  --recipients N       a message (1)\n"
     "  --domains N          recipient domains d0.test, d1.test … in turn (1)\n"
     "  --vmtas N            names a VMTA v0, v1 … in turn in X-Fairlead-VMTA\n"
+    "  --vmta-prefix P      instead of v\n"
+    "  --ledger FILE        the numbers of the messages that were accepted, one a line\n"
+    "  --patience S         makes failed connections again, as long as something was accepted in the last S seconds\n"
     "  --from-domain D      of the reverse-path (source.test)\n"
     "  --verp               a reverse-path of its own for each message\n"
     "  --pipelining         envelope and DATA in one write, behind the final dot of the message before\n"
@@ -98,7 +101,8 @@ static bool parse_options(int argc, char **argv, struct source_options *o)
         { "to", 1, NULL, 't' },      { "sessions", 1, NULL, 's' }, { "messages", 1, NULL, 'm' }, { "per-connection", 1, NULL, 'c' },
         { "size", 1, NULL, 'l' },    { "recipients", 1, NULL, 'r' }, { "domains", 1, NULL, 'd' }, { "vmtas", 1, NULL, 'V' },
         { "from-domain", 1, NULL, 'f' }, { "verp", 0, NULL, 'v' }, { "pipelining", 0, NULL, 'p' }, { "rate", 1, NULL, 'R' },
-        { "tls", 1, NULL, 'T' },     { "auth", 1, NULL, 'a' },     { 0 },
+        { "tls", 1, NULL, 'T' },     { "auth", 1, NULL, 'a' },     { "vmta-prefix", 1, NULL, 'P' }, { "ledger", 1, NULL, 'L' },
+        { "patience", 1, NULL, 'w' }, { 0 },
     };
     bool good = true;
     int c;
@@ -118,6 +122,9 @@ static bool parse_options(int argc, char **argv, struct source_options *o)
         case 'p': o->pipelining = true; break;
         case 'R': o->rate = atof(optarg); break;
         case 'T': good = parse_tls(optarg, &o->tls); break;
+        case 'P': o->vmta_prefix = optarg; break;
+        case 'L': o->ledger = optarg; break;
+        case 'w': o->patience_us = (int64_t)(atof(optarg) * 1e6); break;
         case 'a': good = parse_auth(optarg, o); break;
         default: good = false;
         }
@@ -157,6 +164,7 @@ struct loop {
     struct source *source;
     struct source_session **sessions;
     uint32_t *watched; /* the events that epoll knows of each */
+    int64_t *again_us; /* when a failed one is made again; 0: it is not */
     int epoll;
 };
 
@@ -170,8 +178,20 @@ static void watch(struct loop *l, int i, int op)
     epoll_ctl(l->epoll, op, source_session_fd(l->sessions[i]), &e);
 }
 
+static bool wants_another(const struct source *s)
+{
+    const struct source_options *o = s->options;
+
+    if (s->begun >= o->messages)
+        return false;
+    if (o->patience_us)
+        return source_now_us() - s->success_us < o->patience_us;
+    return s->failed_connections + s->refused < FAILURES_MAX;
+}
+
 static void open_session(struct loop *l, int i)
 {
+    l->again_us[i] = 0;
     l->sessions[i] = source_session_new(l->source);
     if (l->sessions[i])
         watch(l, i, EPOLL_CTL_ADD);
@@ -179,43 +199,67 @@ static void open_session(struct loop *l, int i)
         l->source->failed_connections++;
 }
 
+/* After an end: at once, or, with patience, after a pause. */
+static void open_again(struct loop *l, int i)
+{
+    if (!wants_another(l->source))
+        return;
+    if (l->source->options->patience_us)
+        l->again_us[i] = source_now_us() + PAUSE_US;
+    else
+        open_session(l, i);
+}
+
 static void go(struct loop *l, int i)
 {
-    struct source *s = l->source;
-
     if (source_session_go(l->sessions[i])) {
         watch(l, i, EPOLL_CTL_MOD);
         return;
     }
     source_session_free(l->sessions[i]);
     l->sessions[i] = NULL;
-    if (s->begun < s->options->messages && s->failed_connections + s->refused < FAILURES_MAX)
-        open_session(l, i);
+    open_again(l, i);
 }
 
-static bool any_open(const struct loop *l)
+static bool any_left(const struct loop *l)
 {
     for (int i = 0; i < l->source->options->sessions; i++)
-        if (l->sessions[i])
+        if (l->sessions[i] || l->again_us[i])
             return true;
     return false;
+}
+
+/* What no event of a socket brings on: the rate lets a message go, a pause is over. */
+static void tick(struct loop *l)
+{
+    int64_t now = source_now_us();
+
+    for (int i = 0; i < l->source->options->sessions; i++) {
+        if (l->sessions[i] && source_session_is_idle(l->sessions[i]))
+            go(l, i);
+        if (l->again_us[i] && now >= l->again_us[i])
+            open_session(l, i);
+        if (!l->sessions[i] && !l->again_us[i])
+            open_again(l, i);
+    }
 }
 
 static void run(struct loop *l)
 {
     const struct source_options *o = l->source->options;
+    bool ticks = o->rate > 0 || o->patience_us;
     struct epoll_event events[EVENTS];
 
+    l->source->success_us = source_now_us();
     for (int i = 0; i < o->sessions; i++)
         open_session(l, i);
-    while (any_open(l)) {
-        int n = epoll_wait(l->epoll, events, EVENTS, o->rate > 0 ? RATE_TICK_MS : 10000);
+    while (any_left(l)) {
+        int n = epoll_wait(l->epoll, events, EVENTS, ticks ? TICK_MS : WAIT_MS);
 
         for (int i = 0; i < n; i++)
             go(l, (int)events[i].data.u32);
-        for (int i = 0; o->rate > 0 && i < o->sessions; i++)
-            if (l->sessions[i] && source_session_is_idle(l->sessions[i]))
-                go(l, i);
+        if (ticks)
+            tick(l);
     }
 }
 
@@ -249,7 +293,7 @@ static void print_result(struct source *s, double seconds)
 int main(int argc, char **argv)
 {
     struct source_options o = { .sessions = 50, .messages = 10000, .size = 4096, .recipients = 1, .domains = 1,
-                                .from_domain = "source.test" };
+                                .from_domain = "source.test", .vmta_prefix = "v" };
     struct source s = { .options = &o };
     struct loop l = { .source = &s };
     int64_t end;
@@ -267,8 +311,11 @@ int main(int argc, char **argv)
     s.latency_us = calloc(o.messages, sizeof *s.latency_us);
     l.sessions = calloc((size_t)o.sessions, sizeof *l.sessions);
     l.watched = calloc((size_t)o.sessions, sizeof *l.watched);
+    l.again_us = calloc((size_t)o.sessions, sizeof *l.again_us);
     l.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!s.tls || !s.latency_us || !l.sessions || !l.watched || l.epoll < 0 || !make_content(&s)) {
+    s.ledger = o.ledger ? fopen(o.ledger, "we") : NULL;
+    if (!s.tls || !s.latency_us || !l.sessions || !l.watched || !l.again_us || l.epoll < 0 || (o.ledger && !s.ledger)
+        || !make_content(&s)) {
         fprintf(stderr, "source: %s\n", strerror(errno));
         return 1;
     }
@@ -280,6 +327,9 @@ int main(int argc, char **argv)
     free(s.content);
     free(l.sessions);
     free(l.watched);
+    free(l.again_us);
+    if (s.ledger)
+        fclose(s.ledger);
     SSL_CTX_free(s.tls);
     return s.accepted == o.messages ? 0 : 1;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum source_tls { SOURCE_PLAIN, SOURCE_STARTTLS, SOURCE_IMPLICIT };
 
@@ -22,6 +23,9 @@ struct source_options {
     int recipients;          /* a message */
     uint64_t domains;        /* recipient domains d0.test, d1.test, … in turn */
     int vmtas;               /* > 0: X-Fairlead-VMTA: v0, v1, … in turn */
+    const char *vmta_prefix; /* before the number */
+    const char *ledger;      /* a file for the numbers of accepted messages, or NULL */
+    int64_t patience_us;     /* > 0: a connection that fails is made again after a pause, for so long without any success */
     double rate;             /* messages a second over all sessions; 0: as fast as it goes */
     enum source_tls tls;
     bool pipelining; /* MAIL, RCPT and DATA in one write, and with the final dot of the message before */
@@ -38,6 +42,8 @@ struct source {
     size_t content_size;
     uint64_t begun, accepted, refused, failed_connections, connections;
     int64_t began_us; /* the first message */
+    int64_t success_us;   /* the last accepted message, or the start */
+    FILE *ledger;
     uint32_t *latency_us; /* one for each accepted message: final dot written to 250 read */
 };
 

@@ -32,6 +32,7 @@ struct source_session {
     int rcpts_sent;
     bool next_is_begun; /* pipelining: MAIL, RCPT, DATA of the next message are sent */
     int64_t dot_us;
+    uint64_t dot_number; /* of the message whose final dot waits for its reply */
 };
 
 struct source_session *source_session_new(struct source *s)
@@ -240,11 +241,13 @@ static void put_content(struct source_session *x)
     int n = 0;
 
     if (o->vmtas > 0)
-        n = snprintf(header, sizeof header, "X-Fairlead-VMTA: v%llu\r\n", (unsigned long long)(x->number % (uint64_t)o->vmtas));
+        n = snprintf(header, sizeof header, "X-Fairlead-VMTA: %s%llu\r\n", o->vmta_prefix,
+                     (unsigned long long)(x->number % (uint64_t)o->vmtas));
     n += snprintf(header + n, sizeof header - (size_t)n, "Message-ID: <%llu@%s>\r\n", (unsigned long long)x->number, o->from_domain);
     put(x, header, (size_t)n);
     put(x, x->source->content, x->source->content_size);
     x->expected[(x->expected_at + x->expected_count++) % EXPECTED_MAX] = DOT;
+    x->dot_number = x->number;
     x->next_is_begun = o->pipelining && take_number(x);
     if (x->next_is_begun)
         put_group(x);
@@ -290,7 +293,10 @@ static void count_accepted(struct source_session *x)
 {
     struct source *s = x->source;
 
-    s->latency_us[s->accepted++] = (uint32_t)(source_now_us() - x->dot_us);
+    s->success_us = source_now_us();
+    s->latency_us[s->accepted++] = (uint32_t)(s->success_us - x->dot_us);
+    if (s->ledger)
+        fprintf(s->ledger, "%llu\n", (unsigned long long)x->dot_number);
 }
 
 /* A refusal ends the connection: what was pipelined behind it is void, and the next one starts afresh. */
