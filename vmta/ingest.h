@@ -28,6 +28,12 @@ struct ingest_ports {
     bool (*may_be_fresh)(void *arg, const struct envelope *env);
     /* It is durable (rc 0), or it is not, and what was reserved is given back. */
     void (*accepted)(void *arg, struct envelope *env, bool fresh, int rc);
+    /* How long mail of this queue is kept (ms). */
+    int64_t (*expire_after)(void *arg, const struct queue_key *key);
+    /* The name under which a job of the tenant is kept. */
+    struct slice (*job_name)(void *arg, struct slice tenant, struct slice job);
+    /* It took so long from the final dot to the COMMIT. */
+    void (*took)(void *arg, int64_t ms);
     /* What a tenant has in the queue now: recipients and bytes of messages. */
     void (*tenant_queued)(void *arg, const struct conf_tenant *t, int64_t *ret_recipients, int64_t *ret_bytes);
     bool (*is_refused)(void *arg, const struct conf_tenant *t); /* tenant hold --refuse */

@@ -21,11 +21,11 @@ enum dns_result {
     DNS_TIMEOUT,
 };
 
-enum { DNS_MX_MAX = 64, DNS_ADDR_MAX = 32 }; /* records above these are ignored */
+enum { DNS_MX_MAX = 64, DNS_ADDR_MAX = 32, DNS_NAME_SIZE = 254 }; /* records above these are ignored; a name with its NUL */
 
 struct dns_mx {
     uint16_t preference;
-    char host[254]; /* canonical; "" for the root: null MX (RFC 7505) */
+    char host[DNS_NAME_SIZE]; /* canonical; "" for the root: null MX (RFC 7505) */
 };
 
 struct dns_mx_answer {

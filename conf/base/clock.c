@@ -73,6 +73,8 @@ void clock_span(int64_t ms, char ret[CLOCK_SPAN])
         const char *name;
     } units[] = { { DAY_MS, "d" }, { HOUR_MS, "h" }, { MINUTE_MS, "m" }, { SECOND_MS, "s" } };
 
+    char text[64];
+
     if (ms <= 0) {
         snprintf(ret, CLOCK_SPAN, "0s");
         return;
@@ -81,11 +83,13 @@ void clock_span(int64_t ms, char ret[CLOCK_SPAN])
         if (ms < units[i].ms)
             continue;
         if (i < 3 && ms % units[i].ms / units[i + 1].ms > 0)
-            snprintf(ret, CLOCK_SPAN, "%lld%s %lld%s", (long long)(ms / units[i].ms), units[i].name,
+            snprintf(text, sizeof text, "%lld%s %lld%s", (long long)(ms / units[i].ms), units[i].name,
                      (long long)(ms % units[i].ms / units[i + 1].ms), units[i + 1].name);
         else
-            snprintf(ret, CLOCK_SPAN, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
+            snprintf(text, sizeof text, "%lld%s", (long long)(ms / units[i].ms), units[i].name);
+        snprintf(ret, CLOCK_SPAN, "%.31s", text);
         return;
     }
-    snprintf(ret, CLOCK_SPAN, "%lldms", (long long)ms);
+    snprintf(text, sizeof text, "%lldms", (long long)ms);
+    snprintf(ret, CLOCK_SPAN, "%.31s", text);
 }

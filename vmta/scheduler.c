@@ -1,0 +1,479 @@
+/* scheduler.c: see scheduler.h. Orders: which connection sends what next, and when one more is opened. */
+#include "scheduler.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "turn.h"
+
+enum {
+    VTIME_UNIT = 1 << 16,          /* of one recipient (or millisecond) of a tenant with share 1 */
+    FIRST_MS_PER_RCPT = 50,
+    NO_CONNECTION_WAIT_MS = 1000,
+    YIELD_AFTER_RCPTS = 20,        /* that another profile's tenant is behind, before a busy slot changes hands */
+};
+
+void sched_init(struct sched *s, struct queues *queues, struct sites *sites, struct timers *timers, const struct now *now,
+                int64_t max_connections)
+{
+    *s = (struct sched){ .queues = queues, .sites = sites, .timers = timers, .now = now };
+    ceiling_init(&s->total, max_connections);
+    TAILQ_INIT(&s->dirty);
+}
+
+void sched_free(struct sched *s)
+{
+    struct path *p, *next;
+
+    HASH_ITER(hh, s->by_key, p, next)
+        path_release(s, p);
+}
+
+void sched_mark(struct sched *s, struct path *p)
+{
+    if (p->dirty)
+        return;
+    p->dirty = true;
+    TAILQ_INSERT_TAIL(&s->dirty, p, dirty_link);
+}
+
+void sched_stop(struct sched *s, bool stopped)
+{
+    struct path *p, *next;
+
+    if (s->stopped == stopped)
+        return;
+    s->stopped = stopped;
+    if (!stopped)
+        HASH_ITER(hh, s->by_key, p, next)
+            sched_mark(s, p);
+}
+
+/* ---------------------------------------------------------------- what a transaction takes */
+/* Connections are what binds: shares are dealt by the time that they are held. */
+static bool path_is_bound(const struct path *p)
+{
+    return p->open >= p->max_connections || p->open >= p->window;
+}
+
+static int64_t price(const struct path *p, int64_t rcpts)
+{
+    return rcpts * (p->ms_per_rcpt ? p->ms_per_rcpt : FIRST_MS_PER_RCPT);
+}
+
+static void charge(struct path_tenant *pt, int64_t cost)
+{
+    int64_t share = pt->tenant->share;
+
+    pt->vtime += cost * VTIME_UNIT / share;
+    path_tenant_rekey(pt);
+}
+
+static void block_until(struct share *sh, int64_t ms)
+{
+    sh->blocked_until_ms = ms;
+    share_settle(sh);
+    path_set_timer(sh->lane->path->sched, sh->lane->path);
+}
+
+/* Whether the tenant's ceilings have room; if not, the share waits for the one that has none. */
+static bool ceilings_permit(struct share *sh)
+{
+    struct ceiling *full = NULL;
+
+    if (!ceiling_has_room(&sh->tenant->tenant->party.ceiling))
+        full = &sh->tenant->tenant->party.ceiling;
+    else if (!ceiling_has_room(&sh->tenant->cap))
+        full = &sh->tenant->cap;
+    if (!full)
+        return true;
+    ceiling_wait(full, &sh->waiter);
+    share_settle(sh);
+    return false;
+}
+
+static void ceilings_take(struct share *sh, struct conn *c)
+{
+    c->charged = sh;
+    ceiling_take(&sh->tenant->tenant->party.ceiling);
+    ceiling_take(&sh->tenant->cap);
+    sh->tenant->tenant->party.connections++;
+}
+
+static void ceilings_give_back(struct conn *c)
+{
+    struct share *sh = c->charged;
+
+    if (!sh)
+        return;
+    c->charged = NULL;
+    sh->tenant->tenant->party.connections--;
+    ceiling_give_back(&sh->tenant->cap);
+    ceiling_give_back(&sh->tenant->tenant->party.ceiling);
+}
+
+struct rates {
+    struct bucket *of[4]; /* path, VMTA, tenant, tenant's cap here */
+};
+
+static struct rates rates_of(struct share *sh, struct queue *q)
+{
+    return (struct rates){ { &sh->lane->path->rate, &q->vmta_state->party.bucket, &sh->tenant->tenant->party.bucket,
+                             &sh->tenant->cap_rate } };
+}
+
+/* How many recipients may be attempted now, at most want; 0: the path or the share waits for the rate that has none. */
+static int64_t rates_permit(struct share *sh, struct queue *q, int64_t want)
+{
+    struct rates rates = rates_of(sh, q);
+    struct path *p = sh->lane->path;
+    int64_t now = p->sched->now->mono_ms, room = want;
+
+    for (int i = 0; i < 4; i++)
+        room = bucket_room(rates.of[i], room, now);
+    if (room > 0)
+        return room;
+    for (int i = 0; i < 4; i++) {
+        int64_t next = bucket_next_ms(rates.of[i], now);
+
+        if (next <= now)
+            continue;
+        if (i >= 2) {
+            block_until(sh, next);
+            return 0;
+        }
+        p->rate_until_ms = next;
+    }
+    path_set_timer(p->sched, p);
+    return 0;
+}
+
+static void rates_take(struct share *sh, struct queue *q, int64_t n)
+{
+    struct rates rates = rates_of(sh, q);
+
+    for (int i = 0; i < 4; i++)
+        bucket_take(rates.of[i], n, sh->lane->path->sched->now->mono_ms);
+}
+
+/* ---------------------------------------------------------------- dealing */
+/* The tenant with the lowest virtual time whose limits permit at least one recipient; its limits are not taken yet. */
+static struct share *deal(struct lane *l, const struct share *held, int64_t *ret_rcpts)
+{
+    struct heap_node *n;
+
+    while ((n = heap_first(&l->heap)) && !l->path->rate_until_ms) {
+        struct share *sh = HEAP_ENTRY(n, struct share, node);
+        struct queue *q = TAILQ_FIRST(&sh->ring)->queue;
+        int64_t want = policy_number(&q->policy, SET_MAX_RECIPIENTS_PER_MESSAGE);
+        struct queue_entry *e = TAILQ_FIRST(&q->ready);
+
+        if (sh != held && !ceilings_permit(sh))
+            continue;
+        if (e->rcpt_count < want)
+            want = e->rcpt_count;
+        *ret_rcpts = rates_permit(sh, q, want);
+        if (*ret_rcpts > 0)
+            return sh;
+    }
+    return NULL;
+}
+
+/* Takes the entry that goes next from this share, its limits and its virtual time. NULL without memory for a split. */
+static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct conn *c, int64_t rcpts)
+{
+    struct turn *t = TAILQ_FIRST(&sh->ring);
+    struct path *p = sh->lane->path;
+    struct queue *q = t->queue;
+    struct queue_entry *e = TAILQ_FIRST(&q->ready);
+
+    if (!queue_entry_split(s->queues, e, (int)rcpts))
+        return NULL;
+    rates_take(sh, q, e->rcpt_count);
+    p->vtime = sh->tenant->vtime;
+    c->cost = price(p, e->rcpt_count);
+    charge(sh->tenant, c->cost);
+    TAILQ_REMOVE(&sh->ring, t, ring);
+    TAILQ_INSERT_TAIL(&sh->ring, t, ring);
+    queue_entry_move(e, ENTRY_SENDING);
+    sched_update(s, q);
+    return e;
+}
+
+static void conn_move(struct conn *c, enum conn_state to)
+{
+    struct lane *l = c->lane;
+
+    TAILQ_REMOVE(&l->conns[c->state], c, link);
+    l->count[c->state]--;
+    c->state = to;
+    TAILQ_INSERT_TAIL(&l->conns[to], c, link);
+    l->count[to]++;
+}
+
+static struct lane *hungriest(struct sched *s, struct path *p, struct share **ret);
+
+/* All slots are taken and another profile's tenant is far behind, or has no connection at all: this one makes room for it. */
+static bool must_yield(struct sched *s, struct path *p, const struct lane *l)
+{
+    const struct share *mine = HEAP_ENTRY(heap_first(&l->heap), struct share, node);
+    struct share *other_share = NULL;
+    struct lane *other;
+
+    if (p->lane_count < 2 || !path_is_bound(p))
+        return false;
+    other = hungriest(s, p, &other_share);
+    if (!other || other == l)
+        return false;
+    if (other->count[CONN_OPENING] + other->count[CONN_IDLE] + other->count[CONN_BUSY] == 0)
+        return other_share->tenant->vtime <= mine->tenant->vtime;
+    return other_share->tenant->vtime + price(p, YIELD_AFTER_RCPTS) * VTIME_UNIT < mine->tenant->vtime;
+}
+
+static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
+{
+    for (struct lane *l = p->lanes; l; l = l->next) {
+        struct conn *c = TAILQ_FIRST(&l->conns[CONN_IDLE]);
+        struct share *sh;
+        int64_t rcpts;
+
+        if (!c || setback_waits(&l->clock, s->now->mono_ms))
+            continue;
+        sh = deal(l, NULL, &rcpts);
+        if (!sh)
+            continue;
+        if (must_yield(s, p, l)) {
+            conn_move(c, CONN_CLOSING);
+            *ret = (struct sched_order){ .type = SCHED_CLOSE, .lane = l, .conn = c };
+            return true;
+        }
+        ceilings_take(sh, c);
+        conn_move(c, CONN_BUSY);
+        c->began_ms = s->now->mono_ms;
+        *ret = (struct sched_order){ .type = SCHED_SEND, .lane = l, .conn = c };
+        ret->entry = take_entry(s, sh, c, rcpts);
+        if (ret->entry)
+            return true;
+        ceilings_give_back(c);
+        conn_move(c, CONN_IDLE);
+    }
+    return false;
+}
+
+struct queue_entry *sched_ride(struct sched *s, struct conn *c)
+{
+    struct lane *l = c->lane;
+    struct path *p = l->path;
+    struct share *sh;
+    int64_t rcpts;
+
+    /* only on behalf of the tenant that holds the connection: another one's ceilings are taken when the slot is free */
+    if (s->stopped || c->state != CONN_BUSY || setback_waits(&p->clock, s->now->mono_ms) ||
+        setback_waits(&l->clock, s->now->mono_ms))
+        return NULL;
+    sh = deal(l, c->charged, &rcpts);
+    if (!sh || sh != c->charged)
+        return NULL;
+    return take_entry(s, sh, c, rcpts);
+}
+
+/* ---------------------------------------------------------------- opening */
+/* More ready mail than connections that are on their way to take it. */
+static struct share *lane_demand(struct sched *s, struct lane *l)
+{
+    struct heap_node *n = heap_first(&l->heap);
+    int64_t entries = 0;
+
+    if (!n || setback_waits(&l->clock, s->now->mono_ms))
+        return NULL;
+    if (l->clock.attempts > 0 && l->count[CONN_OPENING] + l->count[CONN_IDLE] + l->count[CONN_BUSY] > 0)
+        return NULL; /* a probe is under way */
+    for (struct share *sh = l->shares; sh; sh = sh->next_of_lane) {
+        struct turn *t;
+
+        if (!heap_has(&sh->node))
+            continue;
+        TAILQ_FOREACH(t, &sh->ring, ring) {
+            entries += t->queue->ready_entries;
+            if (entries > l->count[CONN_OPENING] + l->count[CONN_IDLE])
+                return HEAP_ENTRY(n, struct share, node);
+        }
+    }
+    return NULL;
+}
+
+static struct lane *hungriest(struct sched *s, struct path *p, struct share **ret)
+{
+    struct lane *best = NULL;
+
+    for (struct lane *l = p->lanes; l; l = l->next) {
+        struct share *sh = lane_demand(s, l);
+
+        if (sh && (!best || sh->tenant->vtime < (*ret)->tenant->vtime)) {
+            best = l;
+            *ret = sh;
+        }
+    }
+    return best;
+}
+
+/* All slots are taken: an idle connection of another profile makes room. */
+static bool order_close(struct path *p, const struct lane *wanted, struct sched_order *ret)
+{
+    for (struct lane *l = p->lanes; l; l = l->next) {
+        struct conn *c = l != wanted ? TAILQ_FIRST(&l->conns[CONN_IDLE]) : NULL;
+
+        if (!c)
+            continue;
+        conn_move(c, CONN_CLOSING);
+        *ret = (struct sched_order){ .type = SCHED_CLOSE, .lane = l, .conn = c };
+        return true;
+    }
+    return false;
+}
+
+static bool connections_permit(struct sched *s, struct path *p, struct queue *q)
+{
+    struct ceiling *full = NULL;
+
+    if (!ceiling_has_room(&q->vmta_state->party.ceiling))
+        full = &q->vmta_state->party.ceiling;
+    else if (!ceiling_has_room(&s->total))
+        full = &s->total;
+    if (!full)
+        return true;
+    ceiling_wait(full, &p->waiter);
+    return false;
+}
+
+static bool order_connect(struct sched *s, struct path *p, struct sched_order *ret)
+{
+    struct share *sh = NULL;
+    struct lane *l = hungriest(s, p, &sh);
+    struct queue *q;
+
+    if (!l || p->rate_until_ms)
+        return false;
+    if (path_is_bound(p))
+        return order_close(p, l, ret);
+    if (p->clock.attempts > 0 && p->open > 0)
+        return false; /* a probe is under way */
+    q = TAILQ_FIRST(&sh->ring)->queue;
+    if (!connections_permit(s, p, q))
+        return false;
+    *ret = (struct sched_order){
+        .type = SCHED_CONNECT, .lane = l, .queue = q,
+        .probe = p->clock.attempts > 0 || l->clock.attempts > 0 || q->probing,
+    };
+    return true;
+}
+
+static bool path_next(struct sched *s, struct path *p, struct sched_order *ret)
+{
+    if (setback_waits(&p->clock, s->now->mono_ms))
+        return false;
+    return order_send(s, p, ret) || order_connect(s, p, ret);
+}
+
+enum sched_order_type sched_next(struct sched *s, struct sched_order *ret)
+{
+    struct path *p;
+
+    ret->type = SCHED_NONE;
+    while (!s->stopped && (p = TAILQ_FIRST(&s->dirty))) {
+        if (path_next(s, p, ret))
+            return ret->type;
+        p->dirty = false;
+        TAILQ_REMOVE(&s->dirty, p, dirty_link);
+    }
+    return SCHED_NONE;
+}
+
+/* ---------------------------------------------------------------- what happened to connections */
+void sched_opened(struct sched *s, struct lane *lane, struct conn *c, const struct sched_order *order)
+{
+    *c = (struct conn){ .lane = lane, .state = CONN_OPENING, .vmta = order->queue->vmta_state, .probe = order->probe };
+    TAILQ_INSERT_TAIL(&lane->conns[CONN_OPENING], c, link);
+    lane->count[CONN_OPENING]++;
+    lane->path->open++;
+    ceiling_take(&c->vmta->party.ceiling);
+    c->vmta->party.connections++;
+    ceiling_take(&s->total);
+}
+
+void sched_no_connection(struct sched *s, struct lane *lane)
+{
+    lane->path->rate_until_ms = s->now->mono_ms + NO_CONNECTION_WAIT_MS;
+    path_set_timer(s, lane->path);
+}
+
+/* What the transaction really took, where connections are what binds. */
+static void true_up(struct sched *s, struct conn *c)
+{
+    struct path *p = c->lane->path;
+    int64_t took = s->now->mono_ms - c->began_ms, rcpts, per;
+
+    if (!c->charged || !c->cost)
+        return;
+    rcpts = c->cost / (p->ms_per_rcpt ? p->ms_per_rcpt : FIRST_MS_PER_RCPT);
+    per = rcpts > 0 ? (took + 1) / rcpts : took;
+    if (path_is_bound(p))
+        charge(c->charged->tenant, took - c->cost);
+    p->ms_per_rcpt = ((p->ms_per_rcpt ? p->ms_per_rcpt : FIRST_MS_PER_RCPT) * 7 + per) / 8;
+    if (p->ms_per_rcpt < 1)
+        p->ms_per_rcpt = 1;
+    c->cost = 0;
+}
+
+void sched_idle(struct sched *s, struct conn *c)
+{
+    true_up(s, c);
+    ceilings_give_back(c);
+    conn_move(c, CONN_IDLE);
+    sched_mark(s, c->lane->path);
+}
+
+void sched_next_began(struct sched *s, struct conn *c)
+{
+    int64_t cost = c->cost;
+
+    true_up(s, c);
+    c->cost = cost;
+    c->began_ms = s->now->mono_ms;
+}
+
+void sched_closing(struct sched *s, struct conn *c)
+{
+    true_up(s, c);
+    ceilings_give_back(c);
+    conn_move(c, CONN_CLOSING);
+}
+
+void sched_closed(struct sched *s, struct conn *c)
+{
+    struct lane *l = c->lane;
+    struct path *p = l->path;
+
+    true_up(s, c);
+    ceilings_give_back(c);
+    TAILQ_REMOVE(&l->conns[c->state], c, link);
+    l->count[c->state]--;
+    p->open--;
+    c->vmta->party.connections--;
+    ceiling_give_back(&c->vmta->party.ceiling);
+    ceiling_give_back(&s->total);
+    sched_mark(s, p);
+    path_release(s, p);
+}
+
+void sched_succeeded(struct sched *s, struct path *p)
+{
+    if (p->window < p->max_connections && !p->one_more_ms)
+        p->window++;
+    p->clock = (struct setback_clock){ 0 };
+    p->refused_tenant = NULL;
+    p->refused_two_tenants = false;
+    p->refused_domain_count = 0;
+    path_end_round(p);
+    sched_mark(s, p);
+}

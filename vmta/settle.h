@@ -1,0 +1,42 @@
+/* settle.h: the end of a recipient: what was decided goes to the store with the DSN about it, in one transaction; after COMMIT the
+ * counts are brought up to date and the events go up. Loop thread. */
+#ifndef FL_SETTLE_H
+#define FL_SETTLE_H
+
+#include "mta.h"
+
+/* What was decided about one recipient. */
+struct settle_verdict {
+    int rcpt;                  /* index into env->rcpts */
+    enum settle_kind kind;
+    bool counts_attempt;       /* SETTLE_PARK: attempts rise by one */
+    bool is_deferral;          /* SETTLE_PARK after an attempt: event `deferred` */
+    int64_t due_ms;            /* SETTLE_PARK */
+    struct queue *to;          /* SETTLE_PARK: moved there; NULL: stays */
+    struct last_reply reply;   /* copied; time_ms 0: none */
+    bool dsn;                  /* a DSN is wanted where NOTIFY and settings want one (bounced, expired, dropped with --dsn, delivered) */
+    bool relayed;              /* delivered to a host without DSN: action relayed */
+};
+
+/* Where it happened; texts are copied. */
+struct settle_place {
+    struct slice mx;
+    struct inet_addr mx_ip, source_ip; /* family 0: none */
+    struct slice tls_version, tls_cipher;
+    bool tls_verified;
+    int64_t delivery_ms;       /* -1: none */
+};
+
+/* Settles all recipients of e (READY or SENDING, SETTLING from here on; freed at the end). Without memory it goes back to READY, and
+ * is attempted again. verdicts: one for each recipient of e. */
+void settle_entry(struct mta *m, struct queue_entry *e, const struct settle_verdict *verdicts, const struct settle_place *place);
+/* All recipients of e bounce (or expire, or are dropped) for the same reason. */
+void settle_all(struct mta *m, struct queue_entry *e, enum settle_kind kind, const struct last_reply *reply, bool dsn);
+/* Recipients that are parked and were selected, not in memory: the envelope comes from store_load or store_select. queue: where they
+ * are. done (may be NULL) runs after COMMIT. Takes no reference: makes its own. */
+void settle_parked(struct mta *m, struct queue *q, struct envelope *env, const struct settle_verdict *verdicts, int count,
+                   void (*done)(void *arg), void *arg);
+/* Settles under way: shutdown waits for 0. */
+int settles_pending(const struct mta *m);
+
+#endif

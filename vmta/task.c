@@ -1,0 +1,645 @@
+/* task.c: see task.h. */
+#include "task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "hold.h"
+#include "job.h"
+#include "pool.h"
+#include "setback.h"
+#include "settle.h"
+
+enum {
+    SELECT_BATCH = 500,
+    UNDER_WAY_MAX = 4000,      /* recipients of a task whose settles are awaited */
+    QUEUES_A_TURN = 200,
+};
+
+struct task {
+    TAILQ_ENTRY(task) link;
+    struct mta *m;
+    struct view_task view;
+    char *text;                     /* holds the slices of what is selected */
+    struct action a;                /* its slices in text; message in message_id */
+    struct ulid message_id;
+    const struct conf_vmta *to_vmta;
+    const struct conf_pool *to_pool;
+    struct conf *conf;              /* a reference: the target points into it */
+    uint64_t *queues;               /* ids of those that matched when it began */
+    int queue_count, at;
+    bool memory_done;               /* of the queue at `at` */
+    struct load_key after;
+    bool selecting, found_any, answered;
+    int under_way;
+    int64_t expected;               /* what matched by the counts; -1: not known before the end */
+    int64_t began_mono_ms;
+    void (*done)(void *arg, int rc, const struct action_answer *answer, const char *text);
+    void *arg;
+};
+
+struct tasks {
+    struct mta *m;
+    TAILQ_HEAD(, task) all;
+    int count;
+};
+
+struct tasks *tasks_new(struct mta *m)
+{
+    struct tasks *ts = calloc(1, sizeof *ts);
+
+    if (!ts)
+        return NULL;
+    ts->m = m;
+    TAILQ_INIT(&ts->all);
+    return ts;
+}
+
+static void task_free(struct tasks *ts, struct task *t)
+{
+    TAILQ_REMOVE(&ts->all, t, link);
+    ts->count--;
+    conf_unref(t->conf);
+    free(t->queues);
+    free(t->text);
+    free(t);
+}
+
+void tasks_free(struct tasks *ts)
+{
+    while (ts && !TAILQ_EMPTY(&ts->all))
+        task_free(ts, TAILQ_FIRST(&ts->all));
+    free(ts);
+}
+
+/* ---------------------------------------------------------------- what is selected */
+enum view_state queue_view_state(const struct mta *m, const struct queue *q)
+{
+    int64_t until;
+
+    if (queue_is_held(q))
+        return VIEW_HELD;
+    if (!queue_is_due(q, m->now->wall_ms))
+        return VIEW_WAITING;
+    if (q->turn_count > 0 && !queue_has_open_path(q, m->now->mono_ms, &until))
+        return VIEW_WAITING;
+    if (queue_in_memory(q) > 0 || q->next_due_ms <= m->now->wall_ms)
+        return VIEW_READY;
+    return q->recipients > 0 ? VIEW_WAITING : VIEW_READY;
+}
+
+static bool selects_queue(const struct task *t, const struct queue *q)
+{
+    const struct action *a = &t->a;
+
+    return (a->tenant.n == 0 || slice_eq(a->tenant, q->key.tenant)) && (a->vmta.n == 0 || slice_eq(a->vmta, q->key.vmta)) &&
+           hold_matches_domain(a->domain, q->key.domain) &&
+           (a->state == VIEW_ANY || a->state == queue_view_state(t->m, q));
+}
+
+static bool selects_message(const struct task *t, const struct envelope *env)
+{
+    const struct action *a = &t->a;
+
+    return (a->job.n == 0 || (slice_eq(a->job, env->job) && slice_eq(a->tenant, env->tenant))) &&
+           (!a->message || ulid_cmp(a->message, &env->id) == 0) &&
+           (a->older_ms == 0 || env->received_ms <= t->m->now->wall_ms - a->older_ms);
+}
+
+/* Only by what a queue says of itself: then its counts tell how much matches. */
+static bool is_by_queue(const struct action *a)
+{
+    return a->job.n == 0 && !a->message && a->older_ms == 0;
+}
+
+static int collect_queues(struct task *t)
+{
+    struct queues *qs = &t->m->queues;
+    unsigned all = HASH_CNT(hh_name, qs->by_name);
+
+    t->queues = malloc((all + 1) * sizeof *t->queues);
+    if (!t->queues)
+        return FL_ENOMEM;
+    t->expected = is_by_queue(&t->a) ? 0 : -1;
+    for (struct queue *q = qs->by_name; q; q = queues_next(q)) {
+        if (q->recipients == 0 || !selects_queue(t, q))
+            continue;
+        t->queues[t->queue_count++] = q->key.id;
+        if (t->expected >= 0)
+            t->expected += q->recipients;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the end */
+static void answer(struct task *t, int rc, int64_t matched, const char *text)
+{
+    struct action_answer a = { t->view.id, matched };
+
+    if (t->answered)
+        return;
+    t->answered = true;
+    t->done(t->arg, rc, &a, text);
+}
+
+static void end(struct task *t)
+{
+    struct log_line line;
+
+    if (!t->view.running)
+        return;
+    t->view.running = false;
+    t->view.ended_ms = t->m->now->wall_ms;
+    if (t->a.message && !t->found_any)
+        answer(t, FL_ENOENT, 0, "no such message");
+    else
+        answer(t, 0, t->expected > t->view.matched ? t->expected : t->view.matched, NULL);
+    log_begin(&line, t->m->log, LOG_LEVEL_INFO, "task_ended");
+    log_int(&line, "matched", t->view.matched);
+    log_int(&line, "done", t->view.done);
+    log_slice(&line, "by", t->a.who);
+    log_end(&line);
+}
+
+static void on_done(void *arg)
+{
+    struct task *t = arg;
+
+    t->under_way--;
+}
+
+/* ---------------------------------------------------------------- acting */
+static struct queue *target_of(struct task *t, const struct queue *q)
+{
+    const struct conf_vmta *v = t->to_pool ? pool_pick(t->to_pool, &t->m->rand) : t->to_vmta;
+
+    return queues_get(&t->m->queues, q->key.tenant, slice_of(v->name), q->key.domain, 0);
+}
+
+/* What the action makes of one recipient; false: nothing. */
+static bool verdict_of(struct task *t, struct queue *q, int rcpt, struct settle_verdict *ret)
+{
+    int64_t now = t->m->now->wall_ms;
+
+    *ret = (struct settle_verdict){ .rcpt = rcpt, .kind = SETTLE_PARK, .due_ms = now };
+    switch (t->a.kind) {
+    case ACTION_HOLD:
+        ret->due_ms = HELD_DUE_MS;
+        return true;
+    case ACTION_RELEASE:
+    case ACTION_RETRY:
+        return true;
+    case ACTION_MOVE:
+        ret->to = target_of(t, q);
+        return ret->to && ret->to != q;
+    case ACTION_DROP:
+        ret->kind = SETTLE_DROPPED;
+        ret->dsn = t->a.dsn;
+        if (t->a.dsn)
+            ret->reply = (struct last_reply){ .time_ms = now, .enhanced = SLICE("5.0.0"), .text = SLICE("dropped by the operator") };
+        return true;
+    }
+    return false;
+}
+
+/* Held mail stays where it is: nothing wakes it but its release. */
+static bool acts_on_memory(const struct task *t)
+{
+    return t->a.kind == ACTION_DROP || t->a.kind == ACTION_MOVE || t->a.kind == ACTION_HOLD;
+}
+
+static void act_on_entry(struct task *t, struct queue_entry *e)
+{
+    struct settle_verdict *v;
+    bool acts = true;
+
+    t->found_any = true;
+    t->view.matched += e->rcpt_count;
+    if (t->a.dry_run || !acts_on_memory(t) || e->state == ENTRY_SETTLING) {
+        t->view.done += e->rcpt_count;
+        return;
+    }
+    if (e->state == ENTRY_SENDING) {
+        /* what is being sent finishes */
+        e->drop = t->a.kind == ACTION_DROP;
+        e->drop_dsn = e->drop && t->a.dsn;
+        t->view.done += e->rcpt_count;
+        return;
+    }
+    v = calloc((size_t)e->rcpt_count, sizeof *v);
+    for (int i = 0; v && i < e->rcpt_count; i++)
+        acts = verdict_of(t, e->queue, e->rcpt[i], &v[i]) && acts;
+    t->view.done += e->rcpt_count;
+    if (v && acts)
+        settle_entry(t->m, e, v, NULL);
+    free(v);
+}
+
+/* The entries of one queue, all in one go: each is looked at once. Bounded by what may be in memory. */
+static int act_on_memory(struct task *t, struct queue *q)
+{
+    struct queue_entries *lines[] = { &q->busy, &q->ready };
+    int n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        struct queue_entry *e, *next;
+
+        for (e = TAILQ_FIRST(lines[i]); e; e = next) {
+            next = TAILQ_NEXT(e, link);
+            n++;
+            if (selects_message(t, e->env))
+                act_on_entry(t, e);
+        }
+    }
+    return n;
+}
+
+static void act_on_parked(struct task *t, struct envelope *env)
+{
+    for (int i = 0; i < env->rcpt_count; i++) {
+        struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
+        struct settle_verdict v;
+
+        if (!q || !selects_queue(t, q) || queues_has_rcpt(&t->m->queues, &env->id, env->rcpts[i].number))
+            continue;
+        t->found_any = true;
+        t->view.matched++;
+        t->view.done++;
+        if (t->a.dry_run || !verdict_of(t, q, i, &v))
+            continue;
+        /* one settle a recipient: those of one message may lie in several queues */
+        t->under_way++;
+        settle_parked(t->m, q, env, &v, 1, on_done, t);
+    }
+}
+
+static void next_queue(struct task *t)
+{
+    t->at++;
+    t->memory_done = false;
+    t->after = (struct load_key){ 0 };
+}
+
+static void on_selected(void *arg, int rc, const struct load_result *r)
+{
+    struct task *t = arg;
+
+    t->selecting = false;
+    for (int i = 0; rc == 0 && i < r->count; i++) {
+        if (t->view.running && selects_message(t, r->envelopes[i]))
+            act_on_parked(t, r->envelopes[i]);
+        envelope_unref(r->envelopes[i]);
+    }
+    t->after = r->after;
+    if (rc < 0 || !r->more)
+        next_queue(t);
+}
+
+static void select_parked(struct task *t, uint64_t queue)
+{
+    struct store_selection sel = { .queue = queue, .received_before_ms = NEVER_MS, .message = t->a.message };
+
+    if (t->a.older_ms)
+        sel.received_before_ms = t->m->now->wall_ms - t->a.older_ms;
+    if (t->a.job.n) {
+        sel.tenant = t->a.tenant;
+        sel.job = t->a.job;
+    }
+    t->selecting = true;
+    store_select(t->m->store, &sel, &t->after, SELECT_BATCH, on_selected, t);
+}
+
+/* Lets everything that the queue waits for be tried at once. */
+static void wake_queue(struct mta *m, struct queue *q)
+{
+    q->next_attempt_ms = 0;
+    if (q->attempts)
+        store_queue_clock(m->store, &q->key, q->attempts, 0, &q->last.reply);
+    if (q->resolve == RESOLVE_BOUNCE)
+        q->resolve = RESOLVE_NEEDED;
+    for (int i = 0; i < q->turn_count; i++) {
+        struct path *p = q->turns[i].path;
+
+        p->clock.until_ms = 0;
+        q->turns[i].share->lane->clock.until_ms = 0;
+        if (p->one_more_ms)
+            p->one_more_ms = m->now->mono_ms;
+        for (struct path_host *h = p->hosts; h; h = h->next)
+            h->last_until_ms = 0;
+        path_end_round(p);
+        sched_update_path(&m->sched, p);
+        sched_mark(&m->sched, p);
+    }
+    attend_soon(m, q);
+}
+
+/* One step at the queue where the task is; false: nothing more in this turn. */
+static bool step(struct task *t)
+{
+    struct queue *q;
+    int64_t before = t->view.matched;
+
+    if (t->selecting || t->under_way > UNDER_WAY_MAX)
+        return false;
+    if (t->at >= t->queue_count) {
+        if (t->under_way == 0)
+            end(t);
+        return false;
+    }
+    q = queues_by_id(&t->m->queues, t->queues[t->at]);
+    if (!q) {
+        next_queue(t);
+        return true;
+    }
+    if (!t->memory_done) {
+        t->memory_done = true;
+        act_on_memory(t, q);
+    }
+    if (queue_parked(q) > 0) {
+        if (t->a.kind == ACTION_RETRY && !t->a.dry_run)
+            q->rewind = true;
+        select_parked(t, q->key.id);
+    } else {
+        next_queue(t);
+    }
+    if (t->a.kind == ACTION_RETRY && !t->a.dry_run && (t->view.matched > before || is_by_queue(&t->a)))
+        wake_queue(t->m, q);
+    return !t->selecting;
+}
+
+void tasks_turn(struct tasks *ts)
+{
+    struct task *t, *next;
+
+    for (t = TAILQ_FIRST(&ts->all); t; t = next) {
+        next = TAILQ_NEXT(t, link);
+        for (int i = 0; i < QUEUES_A_TURN && t->view.running && step(t); i++)
+            ;
+        if (!t->answered && t->expected >= 0)
+            answer(t, 0, t->expected, NULL);
+        if (!t->answered && ts->m->now->mono_ms - t->began_mono_ms > TASK_ANSWER_MS && !t->a.dry_run)
+            answer(t, 0, t->view.matched, NULL);
+        if (!t->view.running && t->under_way == 0 && !t->selecting && ts->count > TASKS_KEPT)
+            task_free(ts, t);
+    }
+}
+
+bool tasks_find(const struct tasks *ts, const struct ulid *id, struct view_task *ret)
+{
+    const struct task *t;
+
+    TAILQ_FOREACH(t, &ts->all, link)
+        if (ulid_cmp(&t->view.id, id) == 0) {
+            *ret = t->view;
+            return true;
+        }
+    return false;
+}
+
+/* ---------------------------------------------------------------- standing rules */
+static void rematch(struct mta *m)
+{
+    for (struct queue *q = m->queues.by_name; q; q = queues_next(q)) {
+        const struct hold *before = q->hold;
+
+        q->hold = holds_match(m->holds, q);
+        if (q->hold != before)
+            attend_soon(m, q);
+        sched_update(&m->sched, q);
+    }
+}
+
+static void mark_job(struct mta *m, const struct action *a, bool held)
+{
+    struct job *j = jobs_find(m->jobs, a->tenant, a->job);
+
+    if (j)
+        j->held = held;
+}
+
+static int add_rule(struct task *t)
+{
+    struct mta *m = t->m;
+    struct stored_hold s = {
+        .id = ulid_next(&m->ids, m->now->wall_ms), .tenant = t->a.tenant, .vmta = t->a.vmta, .domain = t->a.domain,
+        .job = t->a.job, .refuse = t->a.refuse, .who = t->a.who, .since_ms = m->now->wall_ms,
+    };
+    struct hold *h = holds_add(m->holds, &s);
+
+    if (!h)
+        return FL_ELIMIT;
+    s = hold_stored(h);
+    store_hold_put(m->store, &s, NULL, NULL);
+    mark_job(m, &t->a, true);
+    rematch(m);
+    return 0;
+}
+
+/* A release takes away every rule whose mail the selection covers wholly: what it says, the rule says too. */
+static bool covers(const struct action *a, const struct hold *h)
+{
+    return (a->all || a->tenant.n || a->vmta.n || a->domain.n || a->job.n) && (a->tenant.n == 0 || slice_eq(a->tenant, h->tenant)) &&
+           (a->vmta.n == 0 || slice_eq(a->vmta, h->vmta)) && (a->domain.n == 0 || slice_eq(a->domain, h->domain)) &&
+           (a->job.n == 0 || slice_eq(a->job, h->job));
+}
+
+static void remove_rules(struct task *t)
+{
+    struct mta *m = t->m;
+    struct hold *h, *next;
+
+    for (h = TAILQ_FIRST(&m->holds->rules); h; h = next) {
+        next = TAILQ_NEXT(h, link);
+        if (!covers(&t->a, h))
+            continue;
+        if (h->job.n) {
+            struct job *j = jobs_find(m->jobs, h->tenant, h->job);
+
+            if (j)
+                j->held = false;
+        }
+        store_hold_delete(m->store, &h->id, NULL, NULL);
+        holds_remove(m->holds, h);
+    }
+    rematch(m);
+}
+
+/* ---------------------------------------------------------------- the beginning */
+static struct slice put(char **at, struct slice s)
+{
+    struct slice copy = slice_make(*at, s.n);
+
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return copy;
+}
+
+static struct task *task_new(struct tasks *ts, const struct action *a)
+{
+    struct task *t = calloc(1, sizeof *t);
+    char *at;
+
+    if (!t)
+        return NULL;
+    t->text = at = malloc(a->tenant.n + a->vmta.n + a->domain.n + a->job.n + a->to.n + a->who.n + 1);
+    if (!t->text) {
+        free(t);
+        return NULL;
+    }
+    t->m = ts->m;
+    t->a = *a;
+    t->a.tenant = put(&at, a->tenant);
+    t->a.vmta = put(&at, a->vmta);
+    t->a.domain = put(&at, a->domain);
+    t->a.job = put(&at, a->job);
+    t->a.to = put(&at, a->to);
+    t->a.who = put(&at, a->who);
+    if (a->message) {
+        t->message_id = *a->message;
+        t->a.message = &t->message_id;
+    }
+    t->conf = conf_ref(ts->m->queues.conf);
+    t->began_mono_ms = ts->m->now->mono_ms;
+    t->view = (struct view_task){
+        .id = ulid_next(&ts->m->ids, ts->m->now->wall_ms), .kind = a->kind, .running = true, .started_ms = ts->m->now->wall_ms,
+    };
+    TAILQ_INSERT_TAIL(&ts->all, t, link);
+    ts->count++;
+    return t;
+}
+
+static bool is_known_party(struct party *table, struct slice name, bool in_conf)
+{
+    struct party *p;
+
+    HASH_FIND(hh, table, name.p, name.n, p);
+    return in_conf || (p && p->recipients > 0);
+}
+
+/* The names that are said exist. */
+static int check_names(struct task *t, char *text, size_t size)
+{
+    struct mta *m = t->m;
+    const struct action *a = &t->a;
+
+    if (a->tenant.n && !is_known_party(m->tenancy.tenants, a->tenant, conf_tenant(t->conf, a->tenant) != NULL)) {
+        snprintf(text, size, "no tenant \"%.*s\"", SLICE_ARG(a->tenant));
+        return FL_ENOENT;
+    }
+    if (a->vmta.n && !is_known_party(m->tenancy.vmtas, a->vmta, conf_vmta(t->conf, a->vmta) != NULL)) {
+        snprintf(text, size, "no VMTA \"%.*s\"", SLICE_ARG(a->vmta));
+        return FL_ENOENT;
+    }
+    if (a->job.n && !a->tenant.n) {
+        snprintf(text, size, "a job is named tenant/job");
+        return FL_EINVAL;
+    }
+    if (a->job.n && a->kind != ACTION_HOLD && !jobs_find(m->jobs, a->tenant, a->job)) {
+        snprintf(text, size, "no job \"%.*s/%.*s\"", SLICE_ARG(a->tenant), SLICE_ARG(a->job));
+        return FL_ENOENT;
+    }
+    return 0;
+}
+
+static int check_target(struct task *t, char *text, size_t size)
+{
+    if (t->a.kind != ACTION_MOVE)
+        return 0;
+    t->to_vmta = conf_vmta(t->conf, t->a.to);
+    t->to_pool = t->to_vmta ? NULL : conf_pool(t->conf, t->a.to);
+    if (!t->to_vmta && !t->to_pool) {
+        snprintf(text, size, "no VMTA or pool \"%.*s\"", SLICE_ARG(t->a.to));
+        return FL_ENOENT;
+    }
+    return 0;
+}
+
+/* Every tenant whose mail would move has the grant. */
+static int check_grants(struct task *t, char *text, size_t size)
+{
+    for (int i = 0; i < t->queue_count && t->a.kind == ACTION_MOVE; i++) {
+        const struct queue *q = queues_by_id(&t->m->queues, t->queues[i]);
+        const struct conf_tenant *tenant = conf_tenant(t->conf, q->key.tenant);
+
+        if (tenant && (t->to_vmta ? tenant_may_use_vmta(tenant, t->to_vmta) : tenant_may_use_pool(tenant, t->to_pool)))
+            continue;
+        snprintf(text, size, "tenant \"%.*s\" has no grant for \"%.*s\"", SLICE_ARG(q->key.tenant), SLICE_ARG(t->a.to));
+        return FL_EDENIED;
+    }
+    return 0;
+}
+
+static int check_selection(const struct action *a, char *text, size_t size)
+{
+    bool any = a->tenant.n || a->vmta.n || a->domain.n || a->job.n || a->message || a->state != VIEW_ANY || a->older_ms;
+
+    if (any && a->all) {
+        snprintf(text, size, "\"all\" stands alone");
+        return FL_EINVAL;
+    }
+    if (!any && !a->all) {
+        snprintf(text, size, "nothing is selected: name what is meant, or all");
+        return FL_EINVAL;
+    }
+    if ((a->kind == ACTION_HOLD || a->kind == ACTION_RELEASE) && (a->message || a->state != VIEW_ANY || a->older_ms)) {
+        snprintf(text, size, "a hold is a standing rule: message, state and older make none");
+        return FL_EINVAL;
+    }
+    if (a->job.n > 0 && (a->kind == ACTION_HOLD || a->kind == ACTION_RELEASE) && (a->vmta.n || a->domain.n)) {
+        snprintf(text, size, "a job is held as a whole");
+        return FL_EINVAL;
+    }
+    return 0;
+}
+
+static int begin(struct task *t, char *text, size_t size)
+{
+    int rc = check_selection(&t->a, text, size);
+
+    if (rc == 0)
+        rc = check_names(t, text, size);
+    if (rc == 0)
+        rc = check_target(t, text, size);
+    if (rc == 0)
+        rc = collect_queues(t);
+    if (rc == 0)
+        rc = check_grants(t, text, size);
+    if (rc < 0 || t->a.dry_run)
+        return rc;
+    if (t->a.kind == ACTION_HOLD)
+        rc = add_rule(t);
+    else if (t->a.kind == ACTION_RELEASE)
+        remove_rules(t);
+    if ((t->a.kind == ACTION_HOLD || t->a.kind == ACTION_RELEASE) && t->a.job.n == 0) {
+        /* the rule is all: no row is touched */
+        t->view.matched = t->view.done = t->expected;
+        t->at = t->queue_count;
+    }
+    return rc;
+}
+
+int tasks_begin(struct tasks *ts, const struct action *a,
+                void (*done)(void *arg, int rc, const struct action_answer *answer, const char *text), void *arg)
+{
+    struct task *t = task_new(ts, a);
+    char text[256] = "out of memory";
+    int rc;
+
+    if (!t) {
+        done(arg, FL_ENOMEM, NULL, text);
+        return FL_ENOMEM;
+    }
+    t->done = done;
+    t->arg = arg;
+    rc = begin(t, text, sizeof text);
+    if (rc < 0) {
+        t->view.running = false;
+        t->answered = true;
+        task_free(ts, t);
+        done(arg, rc, NULL, text);
+        return rc;
+    }
+    tasks_turn(ts);
+    return 0;
+}

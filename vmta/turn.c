@@ -1,0 +1,473 @@
+/* turn.c: see turn.h; and sched_attach, sched_detach, sched_update of scheduler.h. */
+#include "turn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { PATH_FIRST_WINDOW = 2 };
+
+/* ---------------------------------------------------------------- shares and rings */
+static bool share_is_runnable(const struct share *sh)
+{
+    return !TAILQ_EMPTY(&sh->ring) && !sh->waiter.at && sh->blocked_until_ms == 0;
+}
+
+void share_settle(struct share *sh)
+{
+    struct path_tenant *pt = sh->tenant;
+    bool is_in = heap_has(&sh->node), want = share_is_runnable(sh);
+
+    if (want == is_in)
+        return;
+    if (!want) {
+        heap_remove(&sh->lane->heap, &sh->node);
+        pt->active--;
+        return;
+    }
+    /* who comes back does not bring what it did not use meanwhile */
+    if (pt->active == 0 && pt->vtime < pt->path->vtime)
+        pt->vtime = pt->path->vtime;
+    /* without memory the share is tried again at its next change */
+    if (heap_set(&sh->lane->heap, &sh->node, pt->vtime, TAILQ_FIRST(&sh->ring)->queue->key.id) == 0)
+        pt->active++;
+}
+
+void path_tenant_rekey(struct path_tenant *pt)
+{
+    for (struct share *sh = pt->shares; sh; sh = sh->next_of_tenant)
+        if (heap_has(&sh->node))
+            (void)heap_set(&sh->lane->heap, &sh->node, pt->vtime, sh->node.tie);
+}
+
+static void share_wake(struct limit_waiter *w)
+{
+    struct share *sh = (struct share *)((char *)w - offsetof(struct share, waiter));
+
+    share_settle(sh);
+    sched_mark(sh->lane->path->sched, sh->lane->path);
+}
+
+void turn_set(struct turn *t, bool in)
+{
+    if (t->in_ring == in)
+        return;
+    t->in_ring = in;
+    if (in)
+        TAILQ_INSERT_TAIL(&t->share->ring, t, ring);
+    else
+        TAILQ_REMOVE(&t->share->ring, t, ring);
+    if (!in && TAILQ_EMPTY(&t->share->ring))
+        limit_waiter_cancel(&t->share->waiter);
+    share_settle(t->share);
+    if (in)
+        sched_mark(t->path->sched, t->path);
+}
+
+/* ---------------------------------------------------------------- paths, lanes, shares: found or made */
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_profile(const struct profile *a, const struct profile *b)
+{
+    return a->tls == b->tls && a->tls_min_version == b->tls_min_version && same_text(a->tls_ca, b->tls_ca) &&
+           a->tls_fallback == b->tls_fallback && a->implicit_tls == b->implicit_tls && same_text(a->ehlo, b->ehlo) &&
+           same_text(a->user, b->user) && same_text(a->password, b->password) &&
+           a->allow_plaintext_login == b->allow_plaintext_login && a->connect_timeout_ms == b->connect_timeout_ms &&
+           a->reply_timeout_ms == b->reply_timeout_ms;
+}
+
+static void path_wake(struct limit_waiter *w)
+{
+    struct path *p = (struct path *)((char *)w - offsetof(struct path, waiter));
+
+    sched_mark(p->sched, p);
+}
+
+static void path_on_timer(void *arg)
+{
+    struct path *p = arg;
+    int64_t now = p->sched->now->mono_ms;
+
+    for (struct lane *l = p->lanes; l; l = l->next)
+        for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
+            if (sh->blocked_until_ms && sh->blocked_until_ms <= now) {
+                sh->blocked_until_ms = 0;
+                share_settle(sh);
+            }
+    if (p->rate_until_ms <= now)
+        p->rate_until_ms = 0;
+    if (p->one_more_ms && p->one_more_ms <= now) {
+        p->one_more_ms = 0;
+        p->window++;
+    }
+    sched_update_path(p->sched, p);
+    sched_mark(p->sched, p);
+}
+
+static void sooner(int64_t *at, int64_t ms, int64_t now)
+{
+    if (ms > now && ms < *at)
+        *at = ms;
+}
+
+void path_set_timer(struct sched *s, struct path *p)
+{
+    int64_t now = s->now->mono_ms, at = NEVER_MS;
+
+    sooner(&at, p->clock.until_ms, now);
+    sooner(&at, p->rate_until_ms, now);
+    sooner(&at, p->one_more_ms, now);
+    for (struct lane *l = p->lanes; l; l = l->next) {
+        sooner(&at, l->clock.until_ms, now);
+        for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
+            sooner(&at, sh->blocked_until_ms, now);
+    }
+    if (at == NEVER_MS)
+        timer_stop(s->timers, &p->timer);
+    else if (!heap_has(&p->timer.node) || p->timer.node.key != at)
+        (void)timer_set(s->timers, &p->timer, at);
+}
+
+static struct path *path_get(struct sched *s, const struct inet_addr *source, struct site *site)
+{
+    struct path_key key;
+    struct path *p;
+
+    memset(&key, 0, sizeof key);
+    key.source = *source;
+    key.site = site;
+    HASH_FIND(hh, s->by_key, &key, sizeof key, p);
+    if (p)
+        return p;
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->key = key;
+    p->sched = s;
+    p->window = PATH_FIRST_WINDOW;
+    p->max_connections = INT64_MAX;
+    p->waiter.wake = path_wake;
+    TAILQ_INIT(&p->turns);
+    timer_init(&p->timer, path_on_timer, p);
+    site_ref(site);
+    HASH_ADD(hh, s->by_key, key, sizeof p->key, p);
+    return p;
+}
+
+static struct lane *lane_get(struct path *p, const struct queue *q)
+{
+    struct lane *l;
+
+    for (l = p->lanes; l; l = l->next)
+        if (same_profile(&l->profile, &q->profile))
+            return l;
+    l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->path = p;
+    l->profile = q->profile;
+    l->conf = conf_ref(q->conf);
+    for (int i = 0; i <= CONN_CLOSING; i++)
+        TAILQ_INIT(&l->conns[i]);
+    l->next = p->lanes;
+    p->lanes = l;
+    p->lane_count++;
+    return l;
+}
+
+static struct path_tenant *path_tenant_get(struct path *p, struct tenant_state *t)
+{
+    struct path_tenant *pt;
+
+    for (pt = p->tenants; pt; pt = pt->next)
+        if (pt->tenant == t)
+            return pt;
+    pt = calloc(1, sizeof *pt);
+    if (!pt)
+        return NULL;
+    pt->path = p;
+    pt->tenant = t;
+    pt->vtime = p->vtime;
+    ceiling_init(&pt->cap, INT64_MAX);
+    pt->next = p->tenants;
+    p->tenants = pt;
+    return pt;
+}
+
+static struct share *share_get(struct lane *l, struct path_tenant *pt)
+{
+    struct share *sh;
+
+    for (sh = pt->shares; sh; sh = sh->next_of_tenant)
+        if (sh->lane == l)
+            return sh;
+    sh = calloc(1, sizeof *sh);
+    if (!sh)
+        return NULL;
+    sh->lane = l;
+    sh->tenant = pt;
+    sh->waiter.wake = share_wake;
+    TAILQ_INIT(&sh->ring);
+    sh->next_of_tenant = pt->shares;
+    pt->shares = sh;
+    sh->next_of_lane = l->shares;
+    l->shares = sh;
+    return sh;
+}
+
+/* ---------------------------------------------------------------- bounds of a path */
+static bool rate_is_lower(struct rate a, struct rate b)
+{
+    if (rate_is_unlimited(a) || rate_is_unlimited(b))
+        return !rate_is_unlimited(a);
+    return (__int128)a.count * b.per_ms < (__int128)b.count * a.per_ms;
+}
+
+static int64_t value_or(const struct setting_value *v, int64_t otherwise)
+{
+    return v ? v->number : otherwise;
+}
+
+/* The smallest limit among the queues that are here; of a tenant's caps, the smallest among its own. */
+static void path_bound(struct sched *s, struct path *p)
+{
+    struct rate rate = { 0, 0 };
+    struct turn *t;
+
+    p->bounds_stale = false;
+    p->max_connections = INT64_MAX;
+    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next)
+        pt->cap.max = INT64_MAX;
+    TAILQ_FOREACH(t, &p->turns, on_path) {
+        const struct policy *policy = &t->queue->policy;
+        struct path_tenant *pt = t->share->tenant;
+        int64_t cap = value_or(policy->tenant_max_connections, INT64_MAX);
+
+        if (policy_number(policy, SET_MAX_CONNECTIONS) < p->max_connections)
+            p->max_connections = policy_number(policy, SET_MAX_CONNECTIONS);
+        if (rate_is_lower(policy->value[SET_MAX_MESSAGE_RATE]->rate, rate))
+            rate = policy->value[SET_MAX_MESSAGE_RATE]->rate;
+        if (cap < pt->cap.max)
+            pt->cap.max = cap;
+        if (policy->tenant_max_message_rate && rate_is_lower(policy->tenant_max_message_rate->rate, pt->cap_rate.rate))
+            bucket_set_rate(&pt->cap_rate, policy->tenant_max_message_rate->rate, s->now->mono_ms);
+    }
+    bucket_set_rate(&p->rate, rate, s->now->mono_ms);
+}
+
+/* ---------------------------------------------------------------- attach and detach */
+static int turn_attach(struct sched *s, struct queue *q, struct turn *t, const struct inet_addr *source)
+{
+    struct path *p = path_get(s, source, q->site);
+    struct path_tenant *pt = p ? path_tenant_get(p, q->tenant_state) : NULL;
+    struct lane *l = pt ? lane_get(p, q) : NULL;
+    struct share *sh = l ? share_get(l, pt) : NULL;
+
+    if (!sh) {
+        if (p)
+            path_release(s, p);
+        return FL_ENOMEM;
+    }
+    *t = (struct turn){ .queue = q, .path = p, .share = sh };
+    t->rank = source->family != q->policy.value[SET_IP_FAMILIES]->families.order[0];
+    sh->turns++;
+    pt->turns++;
+    p->turn_count++;
+    TAILQ_INSERT_TAIL(&p->turns, t, on_path);
+    p->bounds_stale = true;
+    return 0;
+}
+
+static bool site_has_family(const struct site *site, uint8_t family)
+{
+    for (int i = 0; i < site->target_count; i++)
+        if (site->targets[i].addr.family == family)
+            return true;
+    return false;
+}
+
+int sched_attach(struct sched *s, struct queue *q)
+{
+    const struct conf_vmta *v = q->vmta;
+    struct turn *turns = calloc((size_t)v->source_count, sizeof *turns);
+
+    assert(!q->turns);
+    if (!turns)
+        return FL_ENOMEM;
+    q->turns = turns;
+    q->turn_count = 0;
+    for (int i = 0; i < v->source_count; i++) {
+        if (!site_has_family(q->site, v->sources[i].family))
+            continue;
+        if (turn_attach(s, q, &turns[q->turn_count], &v->sources[i]) < 0) {
+            sched_detach(s, q);
+            return FL_ENOMEM;
+        }
+        q->turn_count++;
+    }
+    return 0;
+}
+
+/* Frees what a turn leaves empty. Connections hold their lane. */
+static void share_release(struct share *sh)
+{
+    struct lane *l = sh->lane;
+    struct path_tenant *pt = sh->tenant;
+    struct share **at;
+    struct path_tenant **pat;
+
+    if (sh->turns > 0)
+        return;
+    for (int state = 0; state <= CONN_CLOSING; state++) {
+        struct conn *c;
+
+        TAILQ_FOREACH(c, &l->conns[state], link)
+            if (c->charged == sh)
+                return; /* a transaction of it is under way: released at its end */
+    }
+    limit_waiter_cancel(&sh->waiter);
+    for (at = &l->shares; *at != sh; at = &(*at)->next_of_lane)
+        ;
+    *at = sh->next_of_lane;
+    for (at = &pt->shares; *at != sh; at = &(*at)->next_of_tenant)
+        ;
+    *at = sh->next_of_tenant;
+    free(sh);
+    if (pt->shares)
+        return;
+    for (pat = &l->path->tenants; *pat != pt; pat = &(*pat)->next)
+        ;
+    *pat = pt->next;
+    free(pt);
+}
+
+static void lanes_release(struct path *p)
+{
+    struct lane **at = &p->lanes, *l;
+
+    while ((l = *at)) {
+        struct share *next;
+        bool busy = false;
+
+        for (struct share *sh = l->shares; sh; sh = next) {
+            next = sh->next_of_lane;
+            share_release(sh);
+        }
+        for (int i = 0; i <= CONN_CLOSING; i++)
+            busy = busy || l->count[i];
+        if (l->shares || busy) {
+            at = &l->next;
+            continue;
+        }
+        *at = l->next;
+        p->lane_count--;
+        heap_free(&l->heap);
+        note_free(&l->last);
+        conf_unref(l->conf);
+        free(l);
+    }
+}
+
+void path_release(struct sched *s, struct path *p)
+{
+    struct path_host *h;
+
+    lanes_release(p);
+    if (p->turn_count > 0 || p->open > 0)
+        return;
+    if (p->dirty)
+        TAILQ_REMOVE(&s->dirty, p, dirty_link);
+    timer_stop(s->timers, &p->timer);
+    limit_waiter_cancel(&p->waiter);
+    while ((h = p->hosts)) {
+        p->hosts = h->next;
+        free(h);
+    }
+    note_free(&p->last);
+    HASH_DELETE(hh, s->by_key, p);
+    site_unref(s->sites, p->key.site);
+    free(p);
+}
+
+void sched_detach(struct sched *s, struct queue *q)
+{
+    for (int i = 0; i < q->turn_count; i++) {
+        struct turn *t = &q->turns[i];
+        struct path *p = t->path;
+
+        turn_set(t, false);
+        t->share->turns--;
+        t->share->tenant->turns--;
+        p->turn_count--;
+        TAILQ_REMOVE(&p->turns, t, on_path);
+        p->bounds_stale = true;
+        path_release(s, p);
+    }
+    free(q->turns);
+    q->turns = NULL;
+    q->turn_count = 0;
+}
+
+/* ---------------------------------------------------------------- may it go? */
+bool turn_is_open(const struct turn *t, int64_t mono_ms)
+{
+    return !setback_waits(&t->path->clock, mono_ms) && !setback_waits(&t->share->lane->clock, mono_ms);
+}
+
+static int64_t turn_opens_ms(const struct turn *t)
+{
+    int64_t path = t->path->clock.until_ms, lane = t->share->lane->clock.until_ms;
+
+    return path > lane ? path : lane;
+}
+
+bool queue_has_open_path(const struct queue *q, int64_t mono_ms, int64_t *ret_until)
+{
+    *ret_until = NEVER_MS;
+    for (int i = 0; i < q->turn_count; i++) {
+        if (turn_is_open(&q->turns[i], mono_ms))
+            return true;
+        if (turn_opens_ms(&q->turns[i]) < *ret_until)
+            *ret_until = turn_opens_ms(&q->turns[i]);
+    }
+    return false;
+}
+
+static bool queue_may_go(const struct sched *s, const struct queue *q)
+{
+    return q->ready_entries > 0 && q->resolve == RESOLVE_DONE && !queue_is_held(q) && queue_is_due(q, s->now->wall_ms) &&
+           !(q->probing && q->sending > 0);
+}
+
+void sched_update(struct sched *s, struct queue *q)
+{
+    bool may = queue_may_go(s, q);
+    int best = 2;
+
+    for (int i = 0; i < q->turn_count && may; i++)
+        if (q->turns[i].rank < best && turn_is_open(&q->turns[i], s->now->mono_ms))
+            best = q->turns[i].rank;
+    for (int i = 0; i < q->turn_count; i++) {
+        struct turn *t = &q->turns[i];
+
+        if (t->path->bounds_stale)
+            path_bound(s, t->path);
+        turn_set(t, may && t->rank == best && turn_is_open(t, s->now->mono_ms));
+        if (may && t->in_ring)
+            sched_mark(s, t->path);
+    }
+}
+
+void sched_update_path(struct sched *s, struct path *p)
+{
+    struct turn *t;
+
+    TAILQ_FOREACH(t, &p->turns, on_path) {
+        sched_update(s, t->queue);
+        /* it may have to be loaded now, or its memory given up */
+        queue_set_wake(s->queues, t->queue, s->now->wall_ms);
+    }
+    path_set_timer(s, p);
+}
