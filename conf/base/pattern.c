@@ -6,11 +6,11 @@
 #include <stdlib.h>
 
 /* What one match may cost. The match limit counts backtracking at each starting point, so it shrinks as the subject grows; the
- * product bounds the whole to a few milliseconds. Depth and heap bound memory where the JIT is not available. */
+ * product bounds the whole to a few milliseconds. Runs of one character are not counted by the JIT: the length of the subject
+ * bounds those. Depth and heap bound memory where the JIT is not available. */
 enum {
     TEXT_MAX = 4096,         /* octets of a pattern */
     COMPILED_MAX = 1 << 20,  /* octets once compiled */
-    SUBJECT_MAX = 64 * 1024, /* octets looked at: longer ones are too costly */
     STEPS = 4 * 1000 * 1000, /* for all starting points together */
     STEPS_PER_START_MIN = 200,
     STEPS_PER_START_MAX = 100 * 1000,
@@ -53,6 +53,7 @@ static int compile(struct slice inner, uint32_t options, pcre2_code **ret, struc
     pcre2_compile_context *ctx = pcre2_compile_context_create(NULL);
     pcre2_code *code;
     int number;
+    uint32_t backreference = 0;
     size_t at, size = 0;
 
     if (!ctx)
@@ -69,8 +70,11 @@ static int compile(struct slice inner, uint32_t options, pcre2_code **ret, struc
         return fl_fail(err, FL_EINVAL, "pattern: %s, at its character %zu", (char *)text, at + 1);
     }
     pcre2_pattern_info(code, PCRE2_INFO_SIZE, &size);
-    if (size > COMPILED_MAX) {
+    pcre2_pattern_info(code, PCRE2_INFO_BACKREFMAX, &backreference);
+    if (size > COMPILED_MAX || backreference) {
         pcre2_code_free(code);
+        if (backreference)
+            return fl_fail(err, FL_EINVAL, "pattern: \\%u: references to what was matched cannot be bounded", backreference);
         return fl_fail(err, FL_ELIMIT, "pattern: %zu octets once compiled, at most %d", size, COMPILED_MAX);
     }
     /* Where the machine has no JIT, the interpreter works under the same limits. */
@@ -126,7 +130,7 @@ enum pattern_result pattern_match(const struct pattern *p, struct slice subject)
     pcre2_match_data *data;
     int rc = PCRE2_ERROR_NOMEMORY;
 
-    if (subject.n > SUBJECT_MAX)
+    if (subject.n > PATTERN_SUBJECT_MAX)
         return PATTERN_TOO_COSTLY;
     ctx = pcre2_match_context_create(NULL);
     data = pcre2_match_data_create(1, NULL); /* whether, not where: one pair of offsets */

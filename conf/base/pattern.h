@@ -9,13 +9,16 @@
 
 struct pattern;
 
+enum { PATTERN_SUBJECT_MAX = 8 * 1024 }; /* octets: a longer subject is too costly */
+
 enum pattern_result {
     PATTERN_NO,
     PATTERN_YES,
     PATTERN_TOO_COSTLY, /* a limit was reached: treated as no match by the caller, and reported */
 };
 
-/* Compiles the text between two slashes; options after the closing slash: "i" (no regard to case). Bytes, not UTF-8. */
+/* Compiles the text between two slashes; options after the closing slash: "i" (no regard to case). Bytes, not UTF-8.
+ * No references back to what was matched. FL_EINVAL, FL_ELIMIT, FL_ENOMEM. */
 int pattern_compile(struct slice slashed, struct pattern **ret, struct fl_err *err);
 void pattern_free(struct pattern *p);
 enum pattern_result pattern_match(const struct pattern *p, struct slice subject);

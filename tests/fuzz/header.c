@@ -31,13 +31,13 @@ static void check_rewrite(struct slice content, const struct header_scan *s)
     buf_init(&out, 0);
     if (header_rewrite(s, SLICE_NONE, NULL, 0, &out) < 0)
         abort();
-    if (s->fields)
+    if (s->fields && !s->is_broken)
         assert(slice_eq(buf_slice(&out), slice_head(content, s->body_at)));
     buf_clear(&out);
     if (header_rewrite(s, SLICE("R: r\r\n"), names, 2, &out) < 0)
         abort();
     if (header_scan(buf_slice(&out), true, &again) == HEADER_OK)
-        assert(again.from == 0 && again.fields <= s->fields + 1);
+        assert(!again.is_broken && again.from == 0 && again.fields <= s->fields + 1);
     buf_free(&out);
 }
 

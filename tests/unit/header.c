@@ -43,6 +43,7 @@ static void a_line_that_is_no_field_begins_the_body(void **state)
         assert_int_equal(s.fields, 0);
         assert_int_equal(s.body_at, 0);
         assert_false(s.has_separator);
+        assert_int_equal(s.is_broken, bodies[i].n > 0);
     }
     assert_int_equal(scan(SLICE("A: b\r\nhello\r\n\r\n")).body_at, 6);
 }
@@ -135,6 +136,7 @@ static void what_stays_is_not_touched(void **state)
                  2, SLICE("P: q\r\nA: 1\r\nB: 2\r\nX-Jobs: 8\r\n\r\nX-Job: b\r\n"));
     rewritten_is(SLICE("X-Job: 1\r\nX-Job: 2\r\n\r\n"), remove, 2, SLICE("P: q\r\n\r\n"));
     rewritten_is(SLICE("X-Job: 1\r\n . dot\r\nA: ..\r\n"), remove, 2, SLICE("P: q\r\nA: ..\r\n"));
+    rewritten_is(SLICE("A: 1\r\nhello\r\nFrom: b@c\r\n"), remove, 2, SLICE("P: q\r\nA: 1\r\n\r\nhello\r\nFrom: b@c\r\n"));
     rewritten_is(SLICE("hello\r\n"), remove, 2, SLICE("P: q\r\n\r\nhello\r\n"));
     rewritten_is(SLICE(""), remove, 2, SLICE("P: q\r\n\r\n"));
     rewritten_is(SLICE("\r\nhello\r\n"), remove, 2, SLICE("P: q\r\n\r\nhello\r\n"));

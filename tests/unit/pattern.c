@@ -35,7 +35,7 @@ static void a_pattern_stands_between_slashes(void **state)
 
 static void a_malformed_pattern_is_told(void **state)
 {
-    static const char *const bad[] = { "", "/", "//", "abc", "/abc", "/a/x", "/(/", "/a{2,1}/", "/\\C/" };
+    static const char *const bad[] = { "", "/", "//", "abc", "/abc", "/a/x", "/(/", "/a{2,1}/", "/\\C/", "/(a)\\1/" };
     struct pattern *p;
     struct fl_err err;
 
@@ -59,7 +59,7 @@ static double cost_ms(const char *pattern, struct slice subject, enum pattern_re
 
 static void a_hostile_pattern_costs_less_than_10_ms(void **state)
 {
-    enum { N = 10 * 1024 };
+    enum { N = PATTERN_SUBJECT_MAX };
     char *text = malloc(N);
 
     assert_non_null(text);
@@ -68,6 +68,17 @@ static void a_hostile_pattern_costs_less_than_10_ms(void **state)
     assert_true(cost_ms("/(a+)+$/", slice_make(text, N), PATTERN_TOO_COSTLY) < 10);
     assert_true(cost_ms("/^(a|aa)+$/", slice_make(text, N), PATTERN_TOO_COSTLY) < 10);
     assert_true(cost_ms("/(a*)*(a*)*[bc]/", slice_make(text, N), PATTERN_TOO_COSTLY) < 10);
+    assert_true(cost_ms("/a*a*a*[bc]/", slice_make(text, N), PATTERN_TOO_COSTLY) < 10);
+    free(text);
+}
+
+static void a_subject_that_is_too_long_is_not_looked_at(void **state)
+{
+    enum { N = 10 * 1024 };
+    char *text = calloc(1, N);
+
+    assert_non_null(text);
+    assert_true(cost_ms("/(a+)+$/", slice_make(text, N), PATTERN_TOO_COSTLY) < 10);
     free(text);
 }
 
@@ -77,6 +88,7 @@ int main(void)
         cmocka_unit_test(a_pattern_stands_between_slashes),
         cmocka_unit_test(a_malformed_pattern_is_told),
         cmocka_unit_test(a_hostile_pattern_costs_less_than_10_ms),
+        cmocka_unit_test(a_subject_that_is_too_long_is_not_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

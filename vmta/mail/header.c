@@ -63,37 +63,50 @@ static void note_field(struct header_scan *scan, struct slice name)
     scan->has_message_id |= slice_eq_nocase(name, SLICE("Message-ID"));
 }
 
+enum line { LINE_NONE, LINE_EMPTY, LINE_FIELD, LINE_CONTINUATION, LINE_OTHER };
+
+/* What a line is to a header that has some fields, or none yet. */
+static enum line judge_line(struct slice line, bool first, struct slice *ret_name)
+{
+    size_t colon;
+
+    if (line.n == 0)
+        return LINE_NONE;
+    if (line.n == 2)
+        return LINE_EMPTY;
+    if (is_continuation(line) && !first)
+        return LINE_CONTINUATION;
+    *ret_name = field_name(line, &colon);
+    return ret_name->n ? LINE_FIELD : LINE_OTHER;
+}
+
 enum header_status header_scan(struct slice content, bool whole, struct header_scan *ret)
 {
     struct header_scan scan = { 0 };
-    struct slice rest = content;
+    size_t at = 0;
 
     for (;;) {
-        size_t at = content.n - rest.n, n = line_length(slice_head(rest, HEADER_BYTES_MAX + 1 - at)), colon;
-        struct slice line = slice_head(rest, n), name;
+        struct slice rest = slice_skip(content, at), name;
+        struct slice line = slice_head(rest, line_length(slice_head(rest, HEADER_BYTES_MAX + 1 - at)));
+        enum line kind = judge_line(line, scan.fields == 0, &name);
 
-        scan.block = slice_head(content, at);
-        scan.body_at = at;
-        if (at + n > HEADER_BYTES_MAX || (n == 0 && rest.n > HEADER_BYTES_MAX - at))
+        if (at + line.n > HEADER_BYTES_MAX || (kind == LINE_NONE && rest.n > HEADER_BYTES_MAX - at))
             return HEADER_TOO_LARGE;
-        if (n == 0 && !whole)
+        if (kind == LINE_NONE && !whole)
             return HEADER_MORE;
-        if (n == 2) {
-            scan.has_separator = true;
-            scan.body_at = at + n;
-        }
-        if (n <= 2) /* the empty line, or the end of a content that ends within its header */
-            break;
-        if (!is_continuation(line) || scan.fields == 0) {
-            name = field_name(line, &colon);
-            if (!name.n)
-                break;
-            if (scan.fields == HEADER_FIELDS_MAX)
-                return HEADER_TOO_LARGE;
+        if (kind == LINE_FIELD && scan.fields == HEADER_FIELDS_MAX)
+            return HEADER_TOO_LARGE;
+        if (kind == LINE_FIELD) {
             note_field(&scan, name);
+        } else if (kind != LINE_CONTINUATION) {
+            scan.has_separator = kind == LINE_EMPTY;
+            scan.is_broken = !scan.has_separator && rest.n > 0;
+            scan.body_at = scan.has_separator ? at + line.n : at;
+            break;
         }
-        rest = slice_skip(rest, n);
+        at += line.n;
     }
+    scan.block = slice_head(content, at);
     scan.eight_bit = !slice_is_ascii(scan.block);
     *ret = scan;
     return HEADER_OK;
@@ -192,7 +205,7 @@ int header_rewrite(const struct header_scan *scan, struct slice prefix, const st
 
     if (rc == 0)
         rc = add_kept(scan->block, remove, remove_n, out);
-    if (rc == 0 && (scan->has_separator || scan->fields == 0))
+    if (rc == 0 && (scan->has_separator || scan->is_broken || scan->fields == 0))
         rc = buf_add(out, SLICE("\r\n"));
     return rc;
 }

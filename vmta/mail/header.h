@@ -27,14 +27,15 @@ enum header_status {
 struct header_scan {
     struct slice block; /* all fields, with their CRLFs, without the empty line; borrowed from the content */
     size_t body_at;     /* where the body begins in the content: past the empty line */
-    bool has_separator; /* false: the content ended, or a line that is no field came, before an empty line */
+    bool has_separator; /* an empty line ended it */
+    bool is_broken;     /* a line that is neither field nor continuation ended it: the body begins there */
     unsigned fields, received, from;
     bool has_date, has_message_id;
     bool eight_bit; /* a byte above 127 in the header: SMTPUTF8's concern */
 };
 
 /* Reads the header at the start of content. whole: nothing follows content, so that its end ends the header. Stops, with
- * has_separator false, at a line that is neither a field nor a continuation: that is where the body begins then. */
+ * is_broken set, at a line that is neither a field nor a continuation: that is where the body begins then. */
 enum header_status header_scan(struct slice content, bool whole, struct header_scan *ret);
 
 struct header_field {
@@ -65,8 +66,8 @@ enum header_from_status header_from(struct slice block, struct arena *arena, str
 
 /* Writes a new header: prefix (whole fields with CRLF: Received: and what is added), the fields that stay, byte by byte, and
  * the empty line if there was one. Fields named in remove (without regard to case) go, with their continuation lines. The
- * caller sends content from scan->body_at after it. Where the content has no field and no empty line, one is added, or the body
- * would become a part of the header. Errors of buf. */
+ * caller sends content from scan->body_at after it. An empty line is added to a broken header, and to one without a field: where
+ * we stopped reading, others must stop too, or a From: further down would be theirs alone. Errors of buf. */
 int header_rewrite(const struct header_scan *scan, struct slice prefix, const struct slice *remove, size_t remove_n,
                    struct buf *out);
 
