@@ -177,6 +177,10 @@ static void unicode_needs_smtputf8_only_for_the_sender(void **state)
                 has(&out, "Content-Type: message/global-headers\r\n"));
     assert_true(has(&out, "Final-Recipient: utf-8;\xc3\xbc@noutf8.test\r\n"));
     buf_free(&out);
+    r.recipients = &failed;
+    out = write_dsn(&r, &needs);
+    assert_true(needs.smtputf8 && has(&out, "Content-Type: message/delivery-status\r\n"));
+    buf_free(&out);
     r = sample("unicode-original");
     out = write_dsn(&r, &needs);
     assert_true(!needs.smtputf8 && needs.eight_bit);

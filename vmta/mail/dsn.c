@@ -79,12 +79,23 @@ static int add_words(const struct dsn_request *r, bool unicode, struct buf *out)
     return rc;
 }
 
+/* The fields for programs. The Unicode type is for fields that hold some: fewer programs know it. */
 static int add_status(const struct dsn_request *r, bool unicode, struct buf *out)
 {
-    int rc = buf_printf(out, "Content-Type: message/%sdelivery-status\r\nContent-Transfer-Encoding: %s\r\n\r\n",
-                        unicode ? "global-" : "", unicode ? "8bit" : "7bit");
+    struct buf fields;
+    bool ascii;
+    int rc;
 
-    return rc < 0 ? rc : dsn_status_write(r, unicode, out);
+    buf_init(&fields, 0);
+    rc = dsn_status_write(r, unicode, &fields);
+    ascii = slice_is_ascii(buf_slice(&fields));
+    if (rc == 0)
+        rc = buf_printf(out, "Content-Type: message/%sdelivery-status\r\nContent-Transfer-Encoding: %s\r\n\r\n",
+                        ascii ? "" : "global-", ascii ? "7bit" : "8bit");
+    if (rc == 0)
+        rc = buf_add(out, buf_slice(&fields));
+    buf_free(&fields);
+    return rc;
 }
 
 /* All of the original, or its header. */
