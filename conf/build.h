@@ -1,6 +1,7 @@
-/* build.h: values → parts of struct conf. Each builder takes one kind of section from the tree that parse.c has valued, and reports what
- * the schema alone cannot know: names that nothing bears, entries that exclude each other. Pure; one thread; called by load.c in the
- * order of this file. Memory that runs out sets ->lost, is seen at the end, and nothing half-made is used before. */
+/* build.h: values → parts of struct conf. Each builder takes one kind of section from the tree that parse.c has valued, and
+ * reports what the schema alone cannot know: names that nothing bears, entries that exclude each other. Pure; one thread;
+ * called by load.c in the order of this file. Memory that runs out sets ->lost, is seen at the end, and nothing half-made is
+ * used before. */
 #ifndef FL_BUILD_H
 #define FL_BUILD_H
 

@@ -37,8 +37,9 @@ static void build_smart_login(struct build *b, const struct node *n, struct smar
     if (!h->user && password && !node_child(n, "user"))
         finding_error(b->findings, &password->at, "smart_host: it has a password and no user");
     if (h->user && h->has_tls && h->tls == TLS_NONE && !h->implicit_tls && !h->allow_plaintext_login)
-        finding_error(b->findings, node_place(n), "smart_host: tls: none leaves no way to log in; say allow_plaintext_login: true to do "
-                                                  "so in clear");
+        finding_error(b->findings, node_place(n),
+                      "smart_host: tls: none leaves no way to log in; say allow_plaintext_login: true to do "
+                      "so in clear");
 }
 
 static const struct smart_host *build_smart_host(struct build *b, const struct node *n)
@@ -183,8 +184,8 @@ void build_domain_blocks(struct build *b, const struct node *domains, struct dom
     qsort(blocks, (size_t)n, sizeof *blocks, by_pattern);
     for (int i = 1; i < n; i++)
         if (slice_eq(blocks[i].pattern, blocks[i - 1].pattern))
-            finding_error(b->findings, &blocks[i].at, "domains: %.*s stands there twice; see line %d", SLICE_ARG(blocks[i].pattern),
-                          blocks[i - 1].at.line);
+            finding_error(b->findings, &blocks[i].at, "domains: %.*s stands there twice; see line %d",
+                          SLICE_ARG(blocks[i].pattern), blocks[i - 1].at.line);
     ret->count = n;
 }
 

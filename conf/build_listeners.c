@@ -44,14 +44,15 @@ static void add_listener(struct build *b, const struct node *address, const stru
     l->endpoint.addr = addr;
     for (int i = 0; i < b->conf->listener_count; i++)
         if (all[i].endpoint.port == l->endpoint.port && inet_addr_eq(&all[i].endpoint.addr, &addr)) {
-            finding_error(b->findings, &address->at, "listeners: %s is listened on already (%s:%d)", address->text.p, all[i].at.file,
-                          all[i].at.line);
+            finding_error(b->findings, &address->at, "listeners: %s is listened on already (%s:%d)", address->text.p,
+                          all[i].at.file, all[i].at.line);
             return;
         }
     b->conf->listener_count++;
 }
 
-static void add_listeners(struct build *b, const struct node *address, const struct conf_listener *like, struct conf_listener *all)
+static void add_listeners(struct build *b, const struct node *address, const struct conf_listener *like,
+                          struct conf_listener *all)
 {
     const struct listen_address *listen = address->value.object;
     static const struct inet_addr any[2] = { { .family = 4 }, { .family = 6 } };
@@ -100,7 +101,8 @@ void build_listeners(struct build *b)
         const struct node *address = node_child(n, "address");
         struct conf_listener like = { .at = n->at };
 
-        if (!address || !address->ok || inet_net_count(&((const struct listen_address *)address->value.object)->net) > LISTEN_MAX)
+        if (!address || !address->ok ||
+            inet_net_count(&((const struct listen_address *)address->value.object)->net) > LISTEN_MAX)
             continue;
         parse_fill_defaults(b->parse, BLOCK_LISTENER, &like);
         parse_fill_set(b->parse, n, &like);

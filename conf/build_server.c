@@ -102,7 +102,8 @@ static void build_tokens(struct build *b, const struct node *tokens)
         if (!item.name || !item.token)
             continue;
         if (!is_bearer(item.token))
-            finding_error(b->findings, &token->at, "token: it cannot be sent in a header; allowed: letters, digits and -._~+/=");
+            finding_error(b->findings, &token->at,
+                          "token: it cannot be sent in a header; allowed: letters, digits and -._~+/=");
         for (int i = 0; i < n; i++)
             if (strcmp(list[i].name, item.name) == 0)
                 finding_error(b->findings, &name->at, "tokens: the name %s stands there twice", item.name);
@@ -124,8 +125,8 @@ static void build_http(struct build *b, const struct node *http)
     c->admin.has_http = true;
     c->admin.http = *(const struct inet_endpoint *)address->value.object;
     if (!inet_is_loopback(&c->admin.http.addr))
-        finding_warning(b->findings, &address->at, "address: %s is reached from other machines, and HTTP sends the token in clear",
-                        address->text.p);
+        finding_warning(b->findings, &address->at,
+                        "address: %s is reached from other machines, and HTTP sends the token in clear", address->text.p);
 }
 
 void build_admin(struct build *b)
@@ -134,8 +135,8 @@ void build_admin(struct build *b)
     const struct node *socket = parse_get(b->parse, admin, BLOCK_ADMIN, "socket"), *http = node_child(admin, "http");
     struct conf *c = b->conf;
 
-    c->admin.socket = socket->text.p[0] == '/' ? socket->value.text
-                                               : arena_printf(b->arena, "%s/%s", c->server.data_dir, socket->text.p);
+    c->admin.socket =
+        socket->text.p[0] == '/' ? socket->value.text : arena_printf(b->arena, "%s/%s", c->server.data_dir, socket->text.p);
     b->lost |= !c->admin.socket;
     if (http && http->kind == NODE_MAP)
         build_http(b, http);

@@ -52,10 +52,12 @@ static void set_mechanisms(struct build *b, const struct node *list, unsigned us
     if (list->at.line == 0)
         return;
     if (chosen & ~usable & AUTH_SCRAM_SHA_256)
-        finding_warning(b->findings, &list->at, "auth_mechanisms: SCRAM-SHA-256 is not offered: some users have a hash or method "
-                                                "system, and could not use it");
+        finding_warning(b->findings, &list->at,
+                        "auth_mechanisms: SCRAM-SHA-256 is not offered: some users have a hash or method "
+                        "system, and could not use it");
     if (chosen & ~usable & AUTH_CRAM_MD5)
-        finding_warning(b->findings, &list->at, "auth_mechanisms: CRAM-MD5 is not offered: not every user has a plain password");
+        finding_warning(b->findings, &list->at,
+                        "auth_mechanisms: CRAM-MD5 is not offered: not every user has a plain password");
     if (!s->auth_mechanisms && chosen)
         finding_warning(b->findings, &list->at, "auth_mechanisms: none of them can be offered; nobody can log in from here");
 }
@@ -154,8 +156,8 @@ void build_sources(struct build *b)
         rc = inet_table_add(p->source_table, &s->network, s);
         b->lost |= rc == FL_ENOMEM;
         if (rc == FL_EEXIST)
-            finding_error(b->findings, &s->at, "sources: this network stands there already (%s:%d)", wider ? wider->at.file : "",
-                          wider ? wider->at.line : 0);
+            finding_error(b->findings, &s->at, "sources: this network stands there already (%s:%d)",
+                          wider ? wider->at.file : "", wider ? wider->at.line : 0);
     }
 }
 

@@ -5,7 +5,8 @@ enum { ADD_DATE = 1, ADD_MESSAGE_ID = 2 }; /* in the order of the choices of hea
 
 static void build_grants(struct build *b, const struct node *n, struct conf_tenant *t)
 {
-    const struct node *vmtas = parse_get(b->parse, n, BLOCK_TENANT, "vmtas"), *pools = parse_get(b->parse, n, BLOCK_TENANT, "pools");
+    const struct node *vmtas = parse_get(b->parse, n, BLOCK_TENANT, "vmtas"),
+                      *pools = parse_get(b->parse, n, BLOCK_TENANT, "pools");
     const struct conf_vmta **v = build_array(b, vmtas->count, sizeof *v);
     const struct conf_pool **p = build_array(b, pools->count, sizeof *p);
 
@@ -40,7 +41,8 @@ static struct route_target build_target(struct build *b, const struct node *n, c
     to.vmta = conf_vmta(b->conf, n->text);
     to.pool = to.vmta ? NULL : conf_pool(b->conf, n->text);
     if (!to.vmta && !to.pool)
-        finding_error(b->findings, &n->at, "tenant %s: %s: there is no virtual MTA or pool %s", t->name, n->key->name, n->text.p);
+        finding_error(b->findings, &n->at, "tenant %s: %s: there is no virtual MTA or pool %s", t->name, n->key->name,
+                      n->text.p);
     else if (to.vmta ? !tenant_may_use_vmta(t, to.vmta) : !tenant_may_use_pool(t, to.pool))
         finding_error(b->findings, &n->at, "tenant %s: %s: %s is not granted; name it in %s", t->name, n->key->name, n->text.p,
                       to.vmta ? "vmtas" : "pools");
@@ -71,7 +73,8 @@ static void build_rule(struct build *b, const struct node *n, const struct conf_
         else if (field->ok)
             r->header_text = field->value.text;
         if (header->count > 1)
-            finding_error(b->findings, &field->next->name_at, "header: one field may be named in a rule, not %d", header->count);
+            finding_error(b->findings, &field->next->name_at, "header: one field may be named in a rule, not %d",
+                          header->count);
     }
     if (sender && sender->ok)
         r->sender = sender->value.text;

@@ -13,7 +13,8 @@ static const struct {
     { "plain", SECRET_PLAIN, NULL, NULL },
     { "hash", SECRET_HASH, verifier_is_crypt, "a crypt(3) hash (yescrypt, bcrypt, SHA-512) as `fairlead passwd` prints it" },
     { "scram", SECRET_SCRAM, verifier_is_scram,
-      "a verifier SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, at least 4096 iterations, as `fairlead passwd --scram` prints it" },
+      "a verifier SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, at least 4096 iterations, as `fairlead passwd --scram` "
+      "prints it" },
 };
 
 static void build_password(struct build *b, const struct node *n, struct conf_user *u)
@@ -52,8 +53,10 @@ static void build_certificate(struct build *b, const struct node *n, struct conf
     if (n->count == 0)
         finding_error(b->findings, &n->at, "user %s: certificate: one of sha256 and dns is required", u->name);
     if (dns && !node_child(node_child(b->root, "tls"), "client_ca"))
-        finding_error(b->findings, &dns->at, "user %s: certificate: dns needs tls.client_ca: without it anybody could make a "
-                                             "certificate for that name", u->name);
+        finding_error(b->findings, &dns->at,
+                      "user %s: certificate: dns needs tls.client_ca: without it anybody could make a "
+                      "certificate for that name",
+                      u->name);
 }
 
 static void build_user(struct build *b, const struct node *n, struct conf_user *u)

@@ -92,7 +92,8 @@ static void build_pool(struct build *b, const struct node *n, struct conf_pool *
             list[pool->member_count++] = (struct pool_member){ .vmta = v, .weight = m->value.number };
     }
     if (pool->name && conf_vmta(b->conf, n->name))
-        finding_error(b->findings, &n->name_at, "pool %s: a virtual MTA has this name too; a route could not tell them apart", pool->name);
+        finding_error(b->findings, &n->name_at, "pool %s: a virtual MTA has this name too; a route could not tell them apart",
+                      pool->name);
 }
 
 void build_pools(struct build *b)

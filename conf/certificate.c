@@ -30,7 +30,8 @@ static BIO *open_file(struct parse *p, const struct node *n, bool is_secret)
         return NULL;
     }
     if (is_secret && (st.st_mode & S_IROTH))
-        finding_warning(p->findings, &n->at, "%s: everybody may read %s (mode %04o)", n->name.p, name, (unsigned)st.st_mode & 07777);
+        finding_warning(p->findings, &n->at, "%s: everybody may read %s (mode %04o)", n->name.p, name,
+                        (unsigned)st.st_mode & 07777);
     bio = BIO_new_fp(f, BIO_CLOSE);
     if (!bio) {
         fclose(f);
@@ -64,7 +65,8 @@ static EVP_PKEY *read_key(struct parse *p, const struct node *n)
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, &wants_phrase) : NULL;
 
     if (bio && !key && wants_phrase)
-        finding_error(p->findings, &n->at, "%s: %s asks for a pass phrase; allowed: a key without one", n->name.p, n->value.text);
+        finding_error(p->findings, &n->at, "%s: %s asks for a pass phrase; allowed: a key without one", n->name.p,
+                      n->value.text);
     else if (bio && !key)
         finding_error(p->findings, &n->at, "%s: %s holds no private key in PEM form", n->name.p, n->value.text);
     BIO_free(bio);
@@ -92,7 +94,8 @@ static void examine_pair(struct parse *p, const struct node *pair)
     if (x)
         examine_dates(p, certificate, x);
     if (x && k && X509_check_private_key(x, k) != 1)
-        finding_error(p->findings, &key->at, "key: %s does not match the certificate %s", key->value.text, certificate->value.text);
+        finding_error(p->findings, &key->at, "key: %s does not match the certificate %s", key->value.text,
+                      certificate->value.text);
     X509_free(x);
     EVP_PKEY_free(k);
 }
@@ -131,7 +134,8 @@ static void examine_blocks(struct parse *p, const struct node *named)
 
 void certificate_examine(struct parse *p, const struct node *root)
 {
-    const struct node *tls = node_child(root, "tls"), *list = node_child(tls, "certificates"), *ciphers = node_child(tls, "ciphers");
+    const struct node *tls = node_child(root, "tls"), *list = node_child(tls, "certificates"),
+                      *ciphers = node_child(tls, "ciphers");
 
     for (const struct node *c = list && list->kind == NODE_LIST ? list->first : NULL; c; c = c->next)
         examine_pair(p, c);

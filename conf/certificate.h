@@ -1,5 +1,5 @@
-/* certificate.h: whether the files of certificates, keys and authorities hold what they should.
- * Reads files, with OpenSSL; one thread; called by load.c. What is examined here is thrown away: tls_context loads it for use. */
+/* certificate.h: whether the files of certificates, keys and authorities hold what they should. Reads files, with OpenSSL;
+ * one thread; called by load.c. What is examined here is thrown away: tls_context loads it for use. */
 #ifndef FL_CERTIFICATE_H
 #define FL_CERTIFICATE_H
 

@@ -35,9 +35,11 @@ static void check_listener(const struct conf *c, const struct conf_listener *l, 
     if (l->tls != LISTENER_TLS_NONE && c->certificate_count == 0)
         finding_error(f, &l->at, "listeners: tls needs a certificate; there is none in tls.certificates");
     if (l->role == ROLE_RELAY && !has_trusted_source(c))
-        finding_warning(f, &l->at, "listeners: role relay serves trusted sources only, and there is none (always_allow_relaying)");
+        finding_warning(f, &l->at,
+                        "listeners: role relay serves trusted sources only, and there is none (always_allow_relaying)");
     if (l->role == ROLE_SUBMISSION && l->tls == LISTENER_TLS_NONE && auth_needs_tls_everywhere(c))
-        finding_warning(f, &l->at, "listeners: nobody can log in here: tls is none, and require_starttls_before_auth is true everywhere");
+        finding_warning(f, &l->at,
+                        "listeners: nobody can log in here: tls is none, and require_starttls_before_auth is true everywhere");
 }
 
 /* Linux binds no single address beside all of them. */
@@ -51,8 +53,8 @@ static void check_overlap(const struct conf *c, int i, struct conf_findings *f)
         const struct conf_listener *l = &c->listeners[j];
 
         if (j != i && l->endpoint.port == all->endpoint.port && l->endpoint.addr.family == all->endpoint.addr.family)
-            finding_warning(f, &l->at, "listeners: port %u is taken on all addresses already (%s:%d)", l->endpoint.port, all->at.file,
-                            all->at.line);
+            finding_warning(f, &l->at, "listeners: port %u is taken on all addresses already (%s:%d)", l->endpoint.port,
+                            all->at.file, all->at.line);
     }
 }
 
@@ -95,8 +97,10 @@ static void check_tls_blocks(const struct settings *s, const struct domain_block
 static void check_tls(const struct conf *c, const struct node *root, struct conf_findings *f)
 {
     if (c->tls_min_version < TLS_1_2)
-        finding_warning(f, place_in(root, "tls", "min_version"), "min_version: TLS 1.%d is old and weak (RFC 8996); the security level is "
-                                                                 "lowered for it", c->tls_min_version);
+        finding_warning(f, place_in(root, "tls", "min_version"),
+                        "min_version: TLS 1.%d is old and weak (RFC 8996); the security level is "
+                        "lowered for it",
+                        c->tls_min_version);
     check_tls_blocks(&c->defaults, &c->domains, f);
     for (int i = 0; i < c->vmta_count; i++)
         check_tls_blocks(&c->vmtas[i].settings, &c->vmtas[i].domains, f);

@@ -1,5 +1,5 @@
-/* check_hidden.c: the levels of delivery settings come before the forms of a domain, so a `*` in a virtual MTA's block stands before
- * what a tenant's block, or `domains`, says of a domain by name. That is seldom meant (check.h). */
+/* check_hidden.c: the levels of delivery settings come before the forms of a domain, so a `*` in a virtual MTA's block stands
+ * before what a tenant's block, or `domains`, says of a domain by name. That is seldom meant (check.h). */
 #include "check.h"
 
 /* What a block of that pattern says by name, and what "*" says. */
@@ -25,12 +25,13 @@ static void report_hidden(const struct domain_block *named, const struct domain_
             continue;
         finding_warning(f, &settings_get(&named->settings, (enum setting)key)->at,
                         "%s for %.*s is hidden by the \"*\" of %s %s at %s:%d", setting_name((enum setting)key),
-                        SLICE_ARG(named->pattern), who, name, star->at.file, settings_get(&star->settings, (enum setting)key)->at.line);
+                        SLICE_ARG(named->pattern), who, name, star->at.file,
+                        settings_get(&star->settings, (enum setting)key)->at.line);
     }
 }
 
-static void check_under(const struct domain_blocks *blocks, const struct domain_blocks *above, const char *who, const char *name,
-                        struct conf_findings *f)
+static void check_under(const struct domain_blocks *blocks, const struct domain_blocks *above, const char *who,
+                        const char *name, struct conf_findings *f)
 {
     const struct domain_block *star = star_of(above);
 

@@ -1,5 +1,6 @@
-/* check_reach.c: ip_families that leave a virtual MTA no source address, and smart hosts of a family that it has none of (check.h).
- * Where a setting holds for several virtual MTAs, it is an error when none of them can obey it, and a warning when some cannot. */
+/* check_reach.c: ip_families that leave a virtual MTA no source address, and smart hosts of a family that it has none of
+ * (check.h). Where a setting holds for several virtual MTAs, it is an error when none of them can obey it, and a warning when
+ * some cannot. */
 #include "check.h"
 
 #include <stdio.h>
@@ -25,7 +26,8 @@ static bool can_obey(const struct conf_vmta *v, enum setting key, const struct s
     return s->families.order[0] == 0; /* empty was reported */
 }
 
-static void report(const struct conf_vmta *v, enum setting key, const struct conf_place *at, bool is_warning, struct conf_findings *f)
+static void report(const struct conf_vmta *v, enum setting key, const struct conf_place *at, bool is_warning,
+                   struct conf_findings *f)
 {
     char text[256];
 

@@ -1,13 +1,13 @@
-/* check_relay.c: never an open relay (check.h). Three doors could be left open: trusted sources that are everybody, recipients that
- * are everybody's, and proxies that may name any client. */
+/* check_relay.c: never an open relay (check.h). Three doors could be left open: trusted sources that are everybody, recipients
+ * that are everybody's, and proxies that may name any client. */
 #include "check.h"
 
 #include <stdio.h>
 
 /* ---------------------------------------------------------------- trusted sources
- * Refused is not only 0/0: 0.0.0.0/1 and 128.0.0.0/1 are the same, and so is all but one network. So the trusted part of the public
- * address space is summed up. All private networks together are less than the limit. */
-static const double TRUSTED_IPV4_MOST = 1.0 / 64;       /* four networks of the size /8 */
+ * Refused is not only 0/0: 0.0.0.0/1 and 128.0.0.0/1 are the same, and so is all but one network. So the trusted part of the
+ * public address space is summed up. All private networks together are less than the limit. */
+static const double TRUSTED_IPV4_MOST = 1.0 / 64;        /* four networks of the size /8 */
 static const double TRUSTED_IPV6_MOST = 1.0 / (1 << 13); /* of 2000::/3: one network of the size /16 */
 
 enum { IPV6_PUBLIC_PREFIX = 3 }; /* 2000::/3: all that is routed (RFC 4291 2.4, IANA) */
@@ -61,8 +61,10 @@ static void report_trusted(const struct conf *c, int family, double most, struct
         if (widest && part_of(&s->network) <= most)
             continue;
         widest = widest ? widest : s;
-        finding_error(f, &s->at, "sources: an open relay: the networks with always_allow_relaying hold too much of the IPv%d addresses; "
-                                 "allowed: your own networks, or require_auth: true", family);
+        finding_error(f, &s->at,
+                      "sources: an open relay: the networks with always_allow_relaying hold too much of the IPv%d addresses; "
+                      "allowed: your own networks, or require_auth: true",
+                      family);
     }
 }
 
@@ -92,8 +94,9 @@ static void check_proxies(const struct conf *c, struct conf_findings *f)
         for (int j = 0; j < l->proxy_from_count; j++)
             *(l->proxy_from[j].addr.family == 4 ? &ipv4 : &ipv6) += part_of(&l->proxy_from[j]);
         if (ipv4 > TRUSTED_IPV4_MOST || ipv6 > TRUSTED_IPV6_MOST)
-            finding_error(f, &l->at, "proxy_protocol: from holds too much of the address space: anybody could name a trusted source as "
-                                     "his address and relay; allowed: your own proxies");
+            finding_error(f, &l->at,
+                          "proxy_protocol: from holds too much of the address space: anybody could name a trusted source as "
+                          "his address and relay; allowed: your own proxies");
     }
 }
 
@@ -102,7 +105,9 @@ static void check_proxies(const struct conf *c, struct conf_findings *f)
 /* Top-level names that no public domain has (RFC 2606, RFC 6761, RFC 6762, ICANN's reservation of .internal). */
 static bool is_private_top(const char *name)
 {
-    static const char *const private[] = { "test", "example", "invalid", "localhost", "local", "internal", "lan", "home", "corp" };
+    static const char *const private[] = {
+        "test", "example", "invalid", "localhost", "local", "internal", "lan", "home", "corp"
+    };
 
     for (size_t i = 0; i < sizeof private / sizeof *private; i++)
         if (strcmp(private[i], name) == 0)
@@ -118,7 +123,8 @@ static void check_domains(const struct conf *c, const struct node *list, struct 
         if (strcmp(pattern, "*") == 0)
             finding_error(f, &n->at, "relay_domains: an open relay: * is everybody's domain; allowed: your own");
         else if (strncmp(pattern, "*.", 2) == 0 && !strchr(pattern + 2, '.') && !is_private_top(pattern + 2))
-            finding_error(f, &n->at, "relay_domains: an open relay: %s holds other people's domains; allowed: your own", pattern);
+            finding_error(f, &n->at, "relay_domains: an open relay: %s holds other people's domains; allowed: your own",
+                          pattern);
     }
 }
 
@@ -146,7 +152,7 @@ static void guess_local_part(struct slice pattern, char ret[LOCAL_PART_MAX + 1])
 static int foreign_domains(const struct pattern *p, const char *local)
 {
     static const char *const foreign[] = {
-        "qzvwk.com", "nine-oaks.com", "mail.ubxtr.com", "qzvwk.net", "h7.ubxtr.net", "ubxtr.org", "nine-oaks.org",
+        "qzvwk.com", "nine-oaks.com", "mail.ubxtr.com", "qzvwk.net", "h7.ubxtr.net",  "ubxtr.org",  "nine-oaks.org",
         "qzvwk.de",  "ubxtr.co.uk",   "nine-oaks.io",   "qzvwk.fr",  "ubxtr.example", "qzvwk.test",
     };
     int n = 0;
@@ -186,7 +192,8 @@ static void check_pattern(const struct relay_address *r, struct conf_findings *f
         most = n > most ? n : most;
     }
     if (most > 0)
-        finding_error(f, &r->at, "relay_addresses: an open relay: the pattern %.*s matches addresses in other people's domains", SLICE_ARG(text));
+        finding_error(f, &r->at, "relay_addresses: an open relay: the pattern %.*s matches addresses in other people's domains",
+                      SLICE_ARG(text));
     else if (!ends_anchored(text))
         finding_warning(f, &r->at, "relay_addresses: the pattern %.*s does not end in $: it also matches what goes on after it",
                         SLICE_ARG(text));
@@ -202,8 +209,12 @@ static void check_tenant(const struct conf *c, const struct node *root, struct c
         if (c->listeners[i].role == ROLE_INBOUND)
             inbound = &c->listeners[i];
     if (inbound && !tenant)
-        finding_error(f, domains ? &domains->name_at : addresses ? &addresses->name_at : &inbound->at,
-                      "relay_tenant is missing; it is required with a listener of role inbound: whose route carries what comes in?");
+        finding_error(
+            f,
+            domains     ? &domains->name_at
+            : addresses ? &addresses->name_at
+                        : &inbound->at,
+            "relay_tenant is missing; it is required with a listener of role inbound: whose route carries what comes in?");
     if (c->relay_tenant && !c->relay_tenant->route.vmta && !c->relay_tenant->route.pool)
         finding_error(f, &tenant->at, "relay_tenant: tenant %s has no route for what comes in", c->relay_tenant->name);
 }

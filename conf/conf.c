@@ -165,7 +165,8 @@ bool conf_is_own_name(const struct conf *c, struct slice canonical_name)
     return find_named(canonical_name, c->private->own_names, c->private->own_name_count, sizeof *c->private->own_names) != NULL;
 }
 
-/* A listener on all addresses of a family is ours at each of them that could be this machine's: loopback and source addresses. */
+/* A listener on all addresses of a family is ours at each of them that could be this machine's: loopback and source addresses.
+ */
 static bool endpoint_holds(const struct conf *c, const struct inet_endpoint *e, const struct inet_addr *addr, uint16_t port)
 {
     if (e->port != port || e->addr.family != addr->family)

@@ -273,7 +273,8 @@ enum accounting_event_bits { ACCOUNTING_ALL_EVENTS = -1 };
 struct conf_accounting {
     const char *file;
     struct conf_place at;
-    unsigned events;            /* bit per enum event_kind's order in EVENT names: accepted rejected delivered deferred bounced expired dropped path_deferred */
+    /* bit per event, in this order: accepted rejected delivered deferred bounced expired dropped path_deferred */
+    unsigned events;
     const char *const *fields;  /* count 0: all */
     int field_count;
     int64_t rotate_size, rotate_every_ms, keep; /* 0: not; keep: files beside the current one */
@@ -372,12 +373,13 @@ const struct conf_user *conf_user_by_sha256(const struct conf *c, const uint8_t 
 const struct conf_user *conf_user_by_dns(const struct conf *c, struct slice dns_name);
 /* Never NULL: without a `sources` entry that holds the address, the strict built-in one. */
 const struct conf_source *conf_source(const struct conf *c, const struct inet_addr *client);
-/* Whether a stranger's recipient may be taken for relay_domains or relay_addresses. domain is canonical; address is local@domain
- * with the canonical domain, the local part as typed. A pattern that is too costly counts as no. */
+/* Whether a stranger's recipient may be taken for relay_domains or relay_addresses. domain is canonical; address is
+ * local@domain with the canonical domain, the local part as typed. A pattern that is too costly counts as no. */
 bool conf_is_relay_recipient(const struct conf *c, struct slice address, struct slice domain);
 /* dns.hosts, or NULL. */
 const struct conf_host *conf_host(const struct conf *c, struct slice canonical_name);
-/* Whether this canonical name or address is one of our own: server.hostname, a VMTA's EHLO name, a listener's or source address. */
+/* Whether this canonical name or address is one of our own: server.hostname, a VMTA's EHLO name, a listener's or source
+ * address. */
 bool conf_is_own_name(const struct conf *c, struct slice canonical_name);
 bool conf_is_own_listener(const struct conf *c, const struct inet_addr *addr, uint16_t port);
 

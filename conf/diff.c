@@ -1,4 +1,5 @@
-/* diff.c: see diff.h. Both sides are sorted by name, so one walk over both finds tenants and virtual MTAs; listeners are few. */
+/* diff.c: see diff.h. Both sides are sorted by name, so one walk over both finds tenants and virtual MTAs; listeners are few.
+ */
 #include "diff.h"
 
 #include <stdlib.h>
@@ -26,8 +27,9 @@ static bool diff_tenants(const struct conf *before, const struct conf *after, st
     bool ok = true;
 
     while (ok && (i < before->tenant_count || j < after->tenant_count)) {
-        int c = i == before->tenant_count ? 1 : j == after->tenant_count ? -1
-                                              : strcmp(before->tenants[i].name, after->tenants[j].name);
+        int c = i == before->tenant_count  ? 1
+                : j == after->tenant_count ? -1
+                                           : strcmp(before->tenants[i].name, after->tenants[j].name);
 
         if (c < 0)
             ok = add(&d->tenants_removed, &d->tenants_removed_count, i);

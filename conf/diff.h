@@ -1,5 +1,5 @@
-/* diff.h: what a reload changes. Pure; any thread; its cost is that of the changed parts, found by fingerprint, so that one tenant
- * changed among 10,000 costs as one. */
+/* diff.h: what a reload changes. Pure; any thread; its cost is that of the changed parts, found by fingerprint, so that one
+ * tenant changed among 10,000 costs as one. */
 #ifndef FL_DIFF_H
 #define FL_DIFF_H
 

@@ -49,7 +49,8 @@ static void report(struct conf_findings *f, const struct conf_place *at, bool is
     if (same > FINDINGS_MAX)
         return;
     if (same == FINDINGS_MAX)
-        snprintf(text, sizeof text, "more than %d %s; the others are not shown", FINDINGS_MAX, is_warning ? "warnings" : "errors");
+        snprintf(text, sizeof text, "more than %d %s; the others are not shown", FINDINGS_MAX,
+                 is_warning ? "warnings" : "errors");
     else
         vsnprintf(text, sizeof text, format, ap);
     for (char *c = text; *c; c++) /* what was found is quoted in it: it stays one line whatever that was */
@@ -121,5 +122,6 @@ void conf_findings_free(struct conf_findings *f)
 
 int conf_finding_text(const struct conf_finding *f, struct buf *out)
 {
-    return buf_printf(out, "%s:%d:%d: %s: %s\n", f->at.file, f->at.line, f->at.column, f->is_warning ? "warning" : "error", f->text);
+    return buf_printf(out, "%s:%d:%d: %s: %s\n", f->at.file, f->at.line, f->at.column, f->is_warning ? "warning" : "error",
+                      f->text);
 }

@@ -1,6 +1,7 @@
-/* fingerprint.c: one number for what stands in a part of the configuration, so that a reload finds what changed without comparing
- * values (build.h, diff.h). Places do not count: a tenant that moved to another line is the same. Secrets count by their text.
- * Two different texts have the same number once in 2^64; nobody gains by making that happen, since each writes only his own part. */
+/* fingerprint.c: one number for what stands in a part of the configuration, so that a reload finds what changed without
+ * comparing values (build.h, diff.h). Places do not count: a tenant that moved to another line is the same. Secrets count by
+ * their text. Two different texts have the same number once in 2^64; nobody gains by making that happen, since each writes only
+ * his own part. */
 #include "build.h"
 
 #define SEED UINT64_C(0xcbf29ce484222325)
@@ -62,8 +63,9 @@ void build_fingerprints(struct build *b)
     p->section[SECTION_DNS] = section(b, "dns");
     p->section[SECTION_STORE] = section(b, "store");
     p->section[SECTION_SERVER] = section(b, "server");
-    p->section[SECTION_SOURCES] = ((section(b, "sources") * PRIME ^ section(b, "relay_domains")) * PRIME ^
-                                   section(b, "relay_addresses")) * PRIME ^ section(b, "relay_tenant");
+    p->section[SECTION_SOURCES] =
+        ((section(b, "sources") * PRIME ^ section(b, "relay_domains")) * PRIME ^ section(b, "relay_addresses")) * PRIME ^
+        section(b, "relay_tenant");
     print_named(b, "tenants", b->conf->tenant_count, &p->tenant_prints);
     print_named(b, "vmtas", b->conf->vmta_count, &p->vmta_prints);
 }

@@ -153,7 +153,8 @@ static int open_part(struct includer *in, const struct wanted *w, int dir, const
         return -1;
     }
     if (S_ISLNK(st.st_mode)) {
-        finding_error(in->findings, at, "include: %s is a symbolic link; only files below the main file's folder are taken", shown);
+        finding_error(in->findings, at, "include: %s is a symbolic link; only files below the main file's folder are taken",
+                      shown);
         return -1;
     }
     if (is_folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
@@ -333,8 +334,8 @@ static int follow_includes(struct includer *in, const struct node *file, const c
 static bool holds_plain_secret(const struct node *n)
 {
     if (n->kind == NODE_TEXT)
-        return n->name.p && (slice_eq(n->name, SLICE("plain")) || slice_eq(n->name, SLICE("token")) ||
-                             slice_eq(n->name, SLICE("password")));
+        return n->name.p &&
+               (slice_eq(n->name, SLICE("plain")) || slice_eq(n->name, SLICE("token")) || slice_eq(n->name, SLICE("password")));
     for (const struct node *c = n->first; c; c = c->next)
         if (holds_plain_secret(c))
             return true;
@@ -368,7 +369,8 @@ static int read_file(struct includer *in, int fd, const char *name, const struct
     if (rc < 0 || !file)
         return rc;
     if (file->kind != NODE_MAP) {
-        finding_error(in->findings, &file->at, "%s was found; allowed: a mapping of sections (server, listeners, …)", node_kind_text(file));
+        finding_error(in->findings, &file->at, "%s was found; allowed: a mapping of sections (server, listeners, …)",
+                      node_kind_text(file));
         return 0;
     }
     if ((st.st_mode & S_IROTH) && holds_plain_secret(file))

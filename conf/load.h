@@ -8,9 +8,10 @@
 #include "err.h"
 #include "finding.h"
 
-/* Loads the file and all that it includes. 0 and *ret (one reference, given), or FL_EINVAL when there are errors; the findings
- * (errors and warnings, all of them) are set in both cases and freed with conf_findings_free. Other codes: out of memory, or the
- * main file cannot be read (also a finding). generation-independent: two loads of the same files give equal objects. */
+/* Loads the file and all that it includes. 0 and *ret (one reference, given), or FL_EINVAL when there are errors; the
+ * findings (errors and warnings, all of them) are set in both cases and freed with conf_findings_free. Other codes: out of
+ * memory, or the main file cannot be read (also a finding). generation-independent: two loads of the same files give equal
+ * objects. */
 int conf_load(const char *file, struct conf **ret, struct conf_findings *findings);
 /* admin.socket of a configuration that may be wrong in other parts (for the client commands). FL_ENOENT when it is not said. */
 int conf_load_socket(const char *file, struct buf *ret_path);

@@ -7,8 +7,8 @@
 
 enum { NETWORK_NAMES_MAX = 1000 }; /* host names that are looked up */
 
-/* Tries every VMTA's source addresses and every EHLO name. What fails is added to the findings: errors for addresses that this machine
- * has not, warnings for names. */
+/* Tries every VMTA's source addresses and every EHLO name. What fails is added to the findings: errors for addresses that
+ * this machine has not, warnings for names. */
 void network_try(const struct conf *c, struct conf_findings *findings);
 
 #endif

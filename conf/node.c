@@ -68,8 +68,8 @@ static int by_name(const void *a, const void *b)
 
 static void report_repeat(const struct node *first, const struct node *again, struct conf_findings *findings)
 {
-    finding_error(findings, &again->name_at, "%s: stands here again; it is at %s:%d already", again->name.p, first->name_at.file,
-                  first->name_at.line);
+    finding_error(findings, &again->name_at, "%s: stands here again; it is at %s:%d already", again->name.p,
+                  first->name_at.file, first->name_at.line);
 }
 
 int node_report_repeats(const struct node *map, struct conf_findings *findings)

@@ -1,6 +1,6 @@
-/* node.h: a configuration file as a tree: texts, lists and mappings, each with the place where it stands.
- * Pure; one thread. Made by yaml.c, given values by parse.c, read by the builders; it lives in one arena, which is wiped when the
- * load is over, since secrets may stand in it. */
+/* node.h: a configuration file as a tree: texts, lists and mappings, each with the place where it stands. Pure; one thread.
+ * Made by yaml.c, given values by parse.c, read by the builders; it lives in one arena, which is wiped when the load is
+ * over, since secrets may stand in it. */
 #ifndef FL_NODE_H
 #define FL_NODE_H
 

@@ -43,8 +43,8 @@ static void report_missing(struct parse *p, const struct schema_key *key, const 
     if (schema_allowed(key, &allowed) < 0)
         p->lost = true;
     else
-        finding_error(p->findings, node_place(map), "%.80s%s%s is missing; it is required: %.*s", map->name.p ? map->name.p : "",
-                      map->name.p ? ": " : "", key->name, SLICE_ARG(buf_slice(&allowed)));
+        finding_error(p->findings, node_place(map), "%.80s%s%s is missing; it is required: %.*s",
+                      map->name.p ? map->name.p : "", map->name.p ? ": " : "", key->name, SLICE_ARG(buf_slice(&allowed)));
     buf_free(&allowed);
 }
 
@@ -78,10 +78,14 @@ static bool name_is_right(enum name_type type, struct slice name)
     char canonical[DOMAIN_MAX + 2];
 
     switch (type) {
-    case NAME_PLAIN: return value_is_name(name, false);
-    case NAME_USER: return value_is_name(name, true);
-    case NAME_DOMAIN_PATTERN: return domain_pattern_canonical(name, canonical);
-    case NAME_HOST: return domain_canonical(name, canonical);
+    case NAME_PLAIN:
+        return value_is_name(name, false);
+    case NAME_USER:
+        return value_is_name(name, true);
+    case NAME_DOMAIN_PATTERN:
+        return domain_pattern_canonical(name, canonical);
+    case NAME_HOST:
+        return domain_canonical(name, canonical);
     case NAME_HEADER:
         for (size_t i = 0; i < name.n; i++)
             if (name.p[i] <= ' ' || name.p[i] >= 0x7f || name.p[i] == ':')

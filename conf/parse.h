@@ -1,5 +1,5 @@
-/* parse.h: nodes + schema → values: every text is given the value that its key's type says, every error is reported, and the rest of
- * the loader reads values only. Pure; one thread; called by load.c. */
+/* parse.h: nodes + schema → values: every text is given the value that its key's type says, every error is reported, and the
+ * rest of the loader reads values only. Pure; one thread; called by load.c. */
 #ifndef FL_PARSE_H
 #define FL_PARSE_H
 

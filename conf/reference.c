@@ -10,13 +10,16 @@ static const struct {
     { BLOCK_LISTENER, "listeners[]", NULL },
     { BLOCK_TLS, "tls", NULL },
     { BLOCK_SOURCE, "sources[]",
-      "Settings that a network does not say come from the next wider network in the list, at last from the defaults below. An address that "
+      "Settings that a network does not say come from the next wider network in the list, at last from the defaults below. An "
+      "address that "
       "no entry holds gets the defaults." },
     { BLOCK_STORE, "store", NULL },
     { BLOCK_DNS, "dns", NULL },
     { BLOCK_DELIVERY, "Delivery settings",
-      "They stand in `defaults`, in a virtual MTA, in a tenant, and in the `domains` of all three. For one message each key is taken "
-      "from the first of these that has it: the virtual MTA's domain block, the tenant's domain block, `domains`, the virtual MTA, "
+      "They stand in `defaults`, in a virtual MTA, in a tenant, and in the `domains` of all three. For one message each key is "
+      "taken "
+      "from the first of these that has it: the virtual MTA's domain block, the tenant's domain block, `domains`, the virtual "
+      "MTA, "
       "the tenant, `defaults`; among domain blocks of one place the exact name, then the longest `*.suffix`, then `*`." },
     { BLOCK_VMTA, "vmtas.NAME", "Beside these keys all delivery settings." },
     { BLOCK_POOL, "pools.NAME", NULL },
@@ -94,7 +97,10 @@ static int add_rows(enum schema_block block, const char *prefix, struct buf *out
         if (rc < 0 || k->of == BLOCK_NONE || has_section(k->of))
             continue;
         buf_init(&inner, 0);
-        rc = buf_printf(&inner, "%s%s%s%c", prefix, k->name, k->forms & FORM_BLOCKS ? "[]." : k->forms & FORM_NAMED_BLOCKS ? ".NAME." : ".",
+        rc = buf_printf(&inner, "%s%s%s%c", prefix, k->name,
+                        k->forms & FORM_BLOCKS         ? "[]."
+                        : k->forms & FORM_NAMED_BLOCKS ? ".NAME."
+                                                       : ".",
                         '\0');
         if (rc == 0)
             rc = add_rows(k->of, buf_slice(&inner).p, out);
@@ -105,14 +111,18 @@ static int add_rows(enum schema_block block, const char *prefix, struct buf *out
 
 static int add_head(struct buf *out)
 {
-    return buf_add_text(
-        out, "# Configuration\n\n"
-             "Every key, printed from the table that the parser reads (`fairlead check --reference`). `fairlead check` reports every error "
-             "of a file at once, as `FILE:LINE:COLUMN: error: what was found; what is allowed`.\n\n"
-             "The file is YAML. Words are what their key says, never guessed: `no` as a name is the name `no`, a flag is `true` or `false`. "
-             "Aliases and tags are refused. Units: `ms s m h d`; `B KiB MiB GiB`; rates `N/unit` or `N/Kunit` with `s m h d`; `%`. No limit "
-             "is written `unlimited`, no time `never`; a limit of 0 is an error. Names of tenants, virtual MTAs and pools are made of "
-             "letters, digits, `.`, `_` and `-`; those of users also of `@` and `+`. Relative file names begin in the main file's folder.\n");
+    return buf_add_text(out, "# Configuration\n\n"
+                             "Every key, printed from the table that the parser reads (`fairlead check --reference`). "
+                             "`fairlead check` reports every error "
+                             "of a file at once, as `FILE:LINE:COLUMN: error: what was found; what is allowed`.\n\n"
+                             "The file is YAML. Words are what their key says, never guessed: `no` as a name is the name `no`, "
+                             "a flag is `true` or `false`. "
+                             "Aliases and tags are refused. Units: `ms s m h d`; `B KiB MiB GiB`; rates `N/unit` or `N/Kunit` "
+                             "with `s m h d`; `%`. No limit "
+                             "is written `unlimited`, no time `never`; a limit of 0 is an error. Names of tenants, virtual "
+                             "MTAs and pools are made of "
+                             "letters, digits, `.`, `_` and `-`; those of users also of `@` and `+`. Relative file names begin "
+                             "in the main file's folder.\n");
 }
 
 int schema_reference(struct buf *out)

@@ -128,7 +128,8 @@ static int add_type(const struct schema_key *key, struct buf *out)
         [VALUE_SMART_HOST] = "[host]:port, host:port or host, port 1 to 65535",
         [VALUE_FINGERPRINT] = "64 hexadecimal digits, with or without colons",
     };
-    int rc = key->type == VALUE_CHOICE ? add_choices(key, out) : buf_add_text(out, says[key->type] ? says[key->type] : "a value");
+    int rc =
+        key->type == VALUE_CHOICE ? add_choices(key, out) : buf_add_text(out, says[key->type] ? says[key->type] : "a value");
 
     if (rc == 0 && (key->type == VALUE_NUMBER || key->type == VALUE_SPAN || key->type == VALUE_SIZE))
         rc = add_range(key, out);

@@ -1,6 +1,6 @@
-/* schema.h: the one table of everything that may stand in a configuration file. parse.c checks files against it, the builders take
- * places and defaults from it, docs/configuration.md is printed from it (reference.c), and the tests spoil each of its keys.
- * Pure; constant; any thread. */
+/* schema.h: the one table of everything that may stand in a configuration file. parse.c checks files against it, the
+ * builders take places and defaults from it, docs/configuration.md is printed from it (reference.c), and the tests spoil
+ * each of its keys. Pure; constant; any thread. */
 #ifndef FL_SCHEMA_H
 #define FL_SCHEMA_H
 

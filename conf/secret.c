@@ -11,7 +11,8 @@
 static void become_text(struct parse *p, struct node *n, struct slice text, const struct node *from)
 {
     if (text.n == 0 || memchr(text.p, '\0', text.n) || memchr(text.p, '\n', text.n) || memchr(text.p, '\r', text.n)) {
-        finding_error(p->findings, &from->at, "%s: %s holds no secret: it is empty, or more than one line", from->name.p, from->text.p);
+        finding_error(p->findings, &from->at, "%s: %s holds no secret: it is empty, or more than one line", from->name.p,
+                      from->text.p);
         n->ok = false;
         return;
     }
@@ -77,7 +78,8 @@ static void fetch_open_file(struct parse *p, struct node *n, const struct node *
         return;
     }
     if (st.st_mode & S_IROTH)
-        finding_warning(p->findings, &file->at, "file: everybody may read %s (mode %04o)", file->value.text, (unsigned)st.st_mode & 07777);
+        finding_warning(p->findings, &file->at, "file: everybody may read %s (mode %04o)", file->value.text,
+                        (unsigned)st.st_mode & 07777);
     e = read_secret(fd, text, sizeof text, &len);
     if (e)
         finding_error(p->findings, &file->at, "file: %s cannot be read: %s", file->value.text, strerror(e));

@@ -108,27 +108,39 @@ static int add_families(struct ip_families f, struct buf *out)
 int setting_text(enum setting key, const struct setting_value *v, struct buf *out)
 {
     switch (key) {
-    case SET_TLS: return buf_add_text(out, tls_name(v->tls));
-    case SET_TLS_MIN_VERSION: return buf_add_text(out, key_of(key)->choices[v->version]);
-    case SET_TLS_CA: return buf_add_text(out, v->text ? v->text : "system");
-    case SET_RETRY: return add_retry(v->retry, out);
+    case SET_TLS:
+        return buf_add_text(out, tls_name(v->tls));
+    case SET_TLS_MIN_VERSION:
+        return buf_add_text(out, key_of(key)->choices[v->version]);
+    case SET_TLS_CA:
+        return buf_add_text(out, v->text ? v->text : "system");
+    case SET_RETRY:
+        return add_retry(v->retry, out);
     case SET_EXPIRE_AFTER:
     case SET_CONNECT_TIMEOUT:
     case SET_IDLE_TIMEOUT:
-    case SET_DSN_DELAY_AFTER: return add_span(v->ms, out);
-    case SET_TIMEOUTS: return v->ms ? add_span(v->ms, out) : buf_add_text(out, "rfc5321");
+    case SET_DSN_DELAY_AFTER:
+        return add_span(v->ms, out);
+    case SET_TIMEOUTS:
+        return v->ms ? add_span(v->ms, out) : buf_add_text(out, "rfc5321");
     case SET_PORT:
     case SET_MAX_CONNECTIONS:
     case SET_MAX_MESSAGES_PER_CONNECTION:
-    case SET_MAX_RECIPIENTS_PER_MESSAGE: return add_number(v, out);
-    case SET_MAX_MESSAGE_RATE: return add_rate(v, out);
+    case SET_MAX_RECIPIENTS_PER_MESSAGE:
+        return add_number(v, out);
+    case SET_MAX_MESSAGE_RATE:
+        return add_rate(v, out);
     case SET_NO_MX_FALLBACK:
     case SET_TLS_FALLBACK:
     case SET_ALLOW_LOOPBACK:
-    case SET_DSN_BOUNCE: return buf_add_text(out, v->flag ? "true" : "false");
-    case SET_IP_FAMILIES: return add_families(v->families, out);
-    case SET_SMART_HOST: return v->smart_host ? add_smart_host(v->smart_host, out) : buf_add_text(out, "null");
-    case SETTINGS: break;
+    case SET_DSN_BOUNCE:
+        return buf_add_text(out, v->flag ? "true" : "false");
+    case SET_IP_FAMILIES:
+        return add_families(v->families, out);
+    case SET_SMART_HOST:
+        return v->smart_host ? add_smart_host(v->smart_host, out) : buf_add_text(out, "null");
+    case SETTINGS:
+        break;
     }
     assert(!"no such setting");
     return 0;

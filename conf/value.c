@@ -1,5 +1,5 @@
-/* value.c: one text → one value, by the type of its key. A table has a function for each type; each says only yes or no, and the
- * message (what was found, what is allowed) is made in one place. Pure; called by parse.c. */
+/* value.c: one text → one value, by the type of its key. A table has a function for each type; each says only yes or no, and
+ * the message (what was found, what is allowed) is made in one place. Pure; called by parse.c. */
 #include <stdlib.h>
 
 #include "clock.h"
@@ -8,9 +8,9 @@
 #include "pattern.h"
 
 enum {
-    NAME_LONGEST = 64,      /* of tenants, VMTAs, pools: they become labels of metrics */
+    NAME_LONGEST = 64, /* of tenants, VMTAs, pools: they become labels of metrics */
     USER_LONGEST = 255,
-    SHOWN = 80,             /* bytes of a wrong value that a message repeats */
+    SHOWN = 80, /* bytes of a wrong value that a message repeats */
     DECIMALS = 6,
     FINGERPRINT_BYTES = 32, /* SHA-256 */
     DNS_PORT = 53,
@@ -208,8 +208,8 @@ static bool parse_pattern(struct parse *p, const struct schema_key *key, struct 
     struct fl_err err;
 
     if (pattern_compile(n->text, &pattern, &err) < 0) {
-        finding_error(p->findings, &n->at, "%s: the pattern %.*s is wrong: %s", key->name, (int)(n->text.n < SHOWN ? n->text.n : SHOWN),
-                      n->text.p, err.text);
+        finding_error(p->findings, &n->at, "%s: the pattern %.*s is wrong: %s", key->name,
+                      (int)(n->text.n < SHOWN ? n->text.n : SHOWN), n->text.p, err.text);
         n->key = NULL; /* said already */
         return false;
     }
@@ -270,8 +270,8 @@ static bool parse_file(struct parse *p, const struct schema_key *key, struct nod
         n->value.text = NULL;
         return true;
     }
-    n->value.text = n->text.p[0] == '/' ? keep_text(p, n->text)
-                                        : arena_printf(p->conf->private->arena, "%s/%s", p->folder, n->text.p);
+    n->value.text =
+        n->text.p[0] == '/' ? keep_text(p, n->text) : arena_printf(p->conf->private->arena, "%s/%s", p->folder, n->text.p);
     p->lost |= !n->value.text;
     return true;
 }

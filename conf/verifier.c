@@ -4,7 +4,7 @@
 enum {
     SCRAM_ITERATIONS_MIN = 4096,
     SCRAM_ITERATIONS_MAX = 10000000,
-    SCRAM_KEY = 32,      /* octets of SHA-256 */
+    SCRAM_KEY = 32, /* octets of SHA-256 */
     SALT_MAX = 1024,
 };
 
@@ -14,8 +14,8 @@ static const struct {
     int fields; /* between '$' signs, after the prefix: the last is the digest */
     size_t digest;
 } methods[] = {
-    { "$y$", 3, 43 },  { "$gy$", 3, 43 }, { "$7$", 2, 43 },  { "$2b$", 2, 53 }, { "$2a$", 2, 53 },
-    { "$2y$", 2, 53 }, { "$6$", 2, 86 },  { "$5$", 2, 43 },
+    { "$y$", 3, 43 },  { "$gy$", 3, 43 }, { "$7$", 2, 43 }, { "$2b$", 2, 53 },
+    { "$2a$", 2, 53 }, { "$2y$", 2, 53 }, { "$6$", 2, 86 }, { "$5$", 2, 43 },
 };
 
 static bool is_crypt_text(struct slice s)

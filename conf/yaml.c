@@ -129,17 +129,26 @@ static int on_open(struct reader *r, const yaml_event_t *e, enum node_kind kind)
 static int on_event(struct reader *r, const yaml_event_t *e)
 {
     switch (e->type) {
-    case YAML_SCALAR_EVENT: return on_scalar(r, e);
-    case YAML_SEQUENCE_START_EVENT: return on_open(r, e, NODE_LIST);
-    case YAML_MAPPING_START_EVENT: return on_open(r, e, NODE_MAP);
-    case YAML_SEQUENCE_END_EVENT: r->depth--; return 0;
-    case YAML_MAPPING_END_EVENT: return node_report_repeats(r->open[--r->depth], r->findings);
+    case YAML_SCALAR_EVENT:
+        return on_scalar(r, e);
+    case YAML_SEQUENCE_START_EVENT:
+        return on_open(r, e, NODE_LIST);
+    case YAML_MAPPING_START_EVENT:
+        return on_open(r, e, NODE_MAP);
+    case YAML_SEQUENCE_END_EVENT:
+        r->depth--;
+        return 0;
+    case YAML_MAPPING_END_EVENT:
+        return node_report_repeats(r->open[--r->depth], r->findings);
     case YAML_ALIAS_EVENT:
         return refuse(r, e->start_mark, "an alias (*name) stands here; the configuration takes none: write the value out");
     case YAML_DOCUMENT_START_EVENT:
         return r->ended ? refuse(r, e->start_mark, "a second document begins here; a file holds one") : 0;
-    case YAML_DOCUMENT_END_EVENT: r->ended = true; return 0;
-    default: return 0;
+    case YAML_DOCUMENT_END_EVENT:
+        r->ended = true;
+        return 0;
+    default:
+        return 0;
     }
 }
 

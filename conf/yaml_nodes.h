@@ -1,6 +1,7 @@
-/* yaml_nodes.h (of yaml.c; the name yaml.h is the library's): the text of one file → nodes. The only user of libyaml.
- * No I/O of its own; one thread. A configuration comes from people, but in a platform from many: aliases, tags and further documents
- * are refused, depth is bounded, and what YAML would guess from a plain word (`no`, `0123`, `1e3`) stays the text that it is. */
+/* yaml_nodes.h (of yaml.c; the name yaml.h is the library's): the text of one file → nodes. The only user of libyaml. No I/O
+ * of its own; one thread. A configuration comes from people, but in a platform from many: aliases, tags and further
+ * documents are refused, depth is bounded, and what YAML would guess from a plain word (`no`, `0123`, `1e3`) stays the text
+ * that it is. */
 #ifndef FL_YAML_NODES_H
 #define FL_YAML_NODES_H
 
