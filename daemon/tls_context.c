@@ -365,3 +365,8 @@ void tls_context_visit(const struct tls_context *c, void (*visit)(void *arg, con
             visit(arg, c->conf->certificates[i].certificate, (int64_t)timegm(&tm) * SECOND_MS);
     }
 }
+
+const char *tls_context_openssl(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

@@ -26,5 +26,7 @@ int tls_context_refresh(struct tls_context *c, bool *ret_changed, struct fl_err 
 struct tls_server *tls_context_server(struct tls_context *c);
 /* Each certificate, by its file, and when it ends (wall clock). */
 void tls_context_visit(const struct tls_context *c, void (*visit)(void *arg, const char *file, int64_t not_after_ms), void *arg);
+/* The version of OpenSSL, for people. */
+const char *tls_context_openssl(void);
 
 #endif
