@@ -36,6 +36,7 @@ int cmd_usage(const struct cmd *cmd, const char *format, ...) __attribute__((for
 extern const struct cmd *const cmd_table[];
 
 extern const struct cmd cmd_check;
+extern const struct cmd cmd_run;
 extern const struct cmd cmd_drain;
 extern const struct cmd cmd_explain;
 extern const struct cmd cmd_help;

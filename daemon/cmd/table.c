@@ -4,7 +4,9 @@
 #include <stddef.h>
 
 const struct cmd *const cmd_table[] = {
+    &cmd_run,
     &cmd_check,
+    &cmd_explain,
     &cmd_queue,
     &cmd_queue_list,
     &cmd_queue_show,
