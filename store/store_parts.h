@@ -3,7 +3,7 @@
 #ifndef FL_STORE_PARTS_H
 #define FL_STORE_PARTS_H
 
-#include "figures.h"
+#include "store_figures.h"
 #include "reader.h"
 #include "recover.h"
 #include "spool.h"

@@ -10,7 +10,7 @@
 #define FL_WRITER_H
 
 #include "engine.h"
-#include "figures.h"
+#include "store_figures.h"
 #include "mailbox.h"
 #include "segment.h"
 

@@ -13,7 +13,7 @@ def unit_tests(build):
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    end = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs"])
+    end = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "6"])
     passed = failed = 0
     if os.path.exists(log):
         with open(log) as f:

@@ -1,6 +1,6 @@
-/* figures.h: what the store counts about itself, readable from any thread at any time. */
-#ifndef FL_FIGURES_H
-#define FL_FIGURES_H
+/* store_figures.h: what the store counts about itself, readable from any thread at any time. */
+#ifndef FL_STORE_FIGURES_H
+#define FL_STORE_FIGURES_H
 
 #include <stdatomic.h>
 
