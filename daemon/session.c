@@ -8,12 +8,12 @@
 #include "auth_secret.h"
 #include "ingest.h"
 #include "session_body.h"
+#include "session_peer.h"
 #include "smtp_server.h"
 
 enum {
     CLOSE_GRACE_MS = 5000,  /* for a last reply to leave */
     MEMORY_POLL_MS = 20,    /* how often a session asks again that waits for memory */
-    TLS_TEXT = 64,
 };
 
 struct session {
@@ -21,18 +21,9 @@ struct session {
     struct session_context *cx;
     struct stream *stream;          /* NULL: the client is gone, and the session waits for an answer only */
     struct smtp_server *smtp;       /* NULL during the handshake of implicit TLS */
-    enum listener_role role;
-    enum listener_tls tls;
     void *token;
-    struct inet_addr client;
-
-    struct conf *conf;              /* one reference */
-    uint64_t generation;
-    const struct conf_source *source;
-    const struct conf_user *user;   /* logged in as, or NULL */
-    bool by_certificate;            /* … since the handshake */
-    bool has_tls;
-    char tls_version[TLS_TEXT], tls_cipher[TLS_TEXT];
+    struct session_peer peer;
+    uint64_t generation;            /* of the configuration that the peer has */
 
     struct timer timer;
     int64_t armed_ms;               /* what the timer is set for: it may fire early, never late */
@@ -47,126 +38,30 @@ struct session {
 
 static void session_run(struct session *ss);
 
-/* ---------------------------------------------------------------- what holds for this client */
 static struct ingest *ingest_of(const struct session *ss) { return relay_ingest(ss->cx->relay); }
 static int64_t now_of(const struct session *ss) { return ss->cx->now->mono_ms; }
-
-static bool is_trusted(const struct session *ss)
-{
-    return ss->role != ROLE_INBOUND && ss->source->always_allow_relaying && ss->source->tenant && !ss->source->require_auth;
-}
-
-static enum smtp_access access_of(const struct session *ss)
-{
-    if (ss->role == ROLE_INBOUND || is_trusted(ss))
-        return SMTP_ACCESS_OPEN;
-    if (ss->role == ROLE_SUBMISSION || ss->source->always_allow_relaying)
-        return SMTP_ACCESS_LOGIN;
-    return SMTP_ACCESS_NONE;
-}
-
-static unsigned mechanisms_of(const struct session *ss)
-{
-    unsigned m = ss->source->auth_mechanisms;
-
-    if (ss->role != ROLE_SUBMISSION && access_of(ss) != SMTP_ACCESS_LOGIN)
-        return 0;
-    return (m & AUTH_PLAIN ? 1u << SASL_PLAIN : 0) | (m & AUTH_LOGIN ? 1u << SASL_LOGIN : 0) |
-           (m & AUTH_CRAM_MD5 ? 1u << SASL_CRAM_MD5 : 0) | (m & AUTH_SCRAM_SHA_256 ? 1u << SASL_SCRAM_SHA_256 : 0);
-}
-
-static const struct conf_tenant *tenant_of(const struct session *ss)
-{
-    if (ss->role == ROLE_INBOUND)
-        return ss->conf->relay_tenant;
-    if (ss->user)
-        return ss->user->tenant;
-    return is_trusted(ss) ? ss->source->tenant : NULL;
-}
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static struct smtp_server_options options_of(const struct session *ss)
-{
-    const struct conf_source *from = ss->source;
-    const struct conf_tenant *t = tenant_of(ss);
-
-    return (struct smtp_server_options){
-        .hostname = slice_of(ss->conf->server.hostname),
-        .access = access_of(ss),
-        .offer_tls = ss->tls == LISTENER_TLS_STARTTLS && from->allow_starttls && ss->cx->tls,
-        .require_tls_before_auth = from->require_starttls_before_auth,
-        .mechanisms = mechanisms_of(ss),
-        .max_size = smaller(from->max_message_size, t ? t->max_message_size : INT64_MAX),
-        .max_rcpts = smaller(from->max_recipients, t ? t->max_recipients : INT64_MAX),
-        .max_errors = from->max_errors,
-        .max_auth_failures = from->max_auth_failures,
-        .auth_failure_delay_ms = from->auth_failure_delay_ms,
-        .command_timeout_ms = from->command_timeout_ms,
-        .data_timeout_ms = from->data_timeout_ms,
-        .normalise_newlines = from->normalise_bare_newlines,
-        .distrust = ss->role == ROLE_INBOUND,
-    };
-}
-
-/* Who sends, as ingest wants it: of the moment. */
-static void set_origin(struct session *ss)
-{
-    ss->origin = (struct ingest_origin){
-        .conf = ss->conf,
-        .source = ss->source,
-        .role = ss->role,
-        .tenant = tenant_of(ss),
-        .user = ss->user,
-        .is_stranger = ss->role == ROLE_INBOUND,
-        .client = ss->client,
-        .helo = smtp_server_helo(ss->smtp),
-        .is_esmtp = smtp_server_is_esmtp(ss->smtp),
-        .is_auth = ss->user != NULL,
-        .tls_version = ss->has_tls ? ss->tls_version : NULL,
-        .tls_cipher = ss->has_tls ? ss->tls_cipher : NULL,
-        .tls_verified = ss->by_certificate,
-    };
-}
 
 /* After whatever changes them: a reload, a log-in, TLS. */
 static void set_options(struct session *ss)
 {
-    struct smtp_server_options o = options_of(ss);
+    struct smtp_server_options o = session_peer_options(&ss->peer);
 
     if (ss->smtp)
         smtp_server_set_options(ss->smtp, &o);
 }
 
-/* Takes the configuration of now. False: whom we know is not in it any more. */
-static bool take_conf(struct session *ss)
-{
-    struct conf *old = ss->conf;
-    const struct conf_user *user = NULL;
-
-    ss->conf = conf_ref(relay_conf(ss->cx->relay));
-    ss->generation = relay_generation(ss->cx->relay);
-    ss->source = conf_source(ss->conf, &ss->client);
-    if (ss->user) {
-        user = conf_user(ss->conf, slice_of(ss->user->name));
-        if (user && (user->method != ss->user->method || strcmp(user->tenant->name, ss->user->tenant->name) != 0))
-            user = NULL;
-        if (!user) {
-            conf_unref(ss->conf); /* it ends with what it began with */
-            ss->conf = old;
-            ss->source = conf_source(ss->conf, &ss->client);
-            return false;
-        }
-    }
-    ss->user = user;
-    set_options(ss);
-    conf_unref(old);
-    return true;
-}
-
+/* Takes the configuration of now. False: the client's user is not in it any more. */
 static bool keep_up(struct session *ss)
 {
-    return ss->generation == relay_generation(ss->cx->relay) || take_conf(ss);
+    struct relay *r = ss->cx->relay;
+
+    if (ss->peer.conf && ss->generation == relay_generation(r))
+        return true;
+    if (!session_peer_take_conf(&ss->peer, relay_conf(r)))
+        return false;
+    ss->generation = relay_generation(r);
+    set_options(ss);
+    return true;
 }
 
 /* ---------------------------------------------------------------- questions */
@@ -183,10 +78,10 @@ static void ask_mail(struct session *ss, const struct smtp_transaction *t)
 {
     struct ingest_reply reply = { .code = 250 };
 
-    if (!keep_up(ss)) {
+    if (!keep_up(ss) || !session_peer_may_send(&ss->peer)) {
         reply = reply_of(&smtp_replies[SAY_CONF_CHANGED]);
     } else {
-        set_origin(ss);
+        ss->origin = session_peer_origin(&ss->peer, ss->smtp);
         ingest_check_mail(ingest_of(ss), &ss->origin, t->reverse_path, t->reverse_path_domain, t->declared_size, &reply);
     }
     smtp_server_answer(ss->smtp, now_of(ss), &reply);
@@ -216,7 +111,7 @@ static void give_salt(struct session *ss, const struct sasl_request *r)
     size_t n;
     int iterations;
 
-    auth_scram_salt(ss->cx->auth, ss->conf, r->user, salt, &n, &iterations);
+    auth_scram_salt(ss->cx->auth, ss->peer.conf, r->user, salt, &n, &iterations);
     smtp_server_salt(ss->smtp, slice_make(salt, n), iterations);
 }
 
@@ -226,7 +121,7 @@ static void log_auth(const struct session *ss, enum log_level level, const char 
     struct log_line l;
     char client[INET_TEXT];
 
-    inet_addr_text(&ss->client, client);
+    inet_addr_text(&ss->peer.client, client);
     log_begin(&l, ss->cx->log, level, event);
     log_text(&l, "client", client);
     log_slice(&l, "user", ss->asked->user);
@@ -242,10 +137,10 @@ static void auth_judged(void *arg, enum auth_verdict verdict, const struct conf_
     ss->job = NULL;
     log_auth(ss, verdict == AUTH_RIGHT ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, events[verdict]);
     if (verdict == AUTH_RIGHT) {
-        ss->user = user;
+        ss->peer.user = user;
         set_options(ss); /* its tenant's limits */
     } else if (verdict == AUTH_WRONG) {
-        auth_guard_failed(ss->cx->auth_guard, &ss->client, ss->source->max_auth_failures_per_ip, now_of(ss));
+        auth_guard_failed(ss->cx->auth_guard, &ss->peer.client, ss->peer.source->max_auth_failures_per_ip, now_of(ss));
     }
     smtp_server_auth(ss->smtp, now_of(ss),
                      verdict == AUTH_RIGHT   ? SMTP_AUTH_RIGHT
@@ -262,11 +157,11 @@ static void ask_auth(struct session *ss, const struct sasl_request *r)
 
     ss->asked = r;
     if (r->mechanism != SASL_EXTERNAL) {
-        auth_verify(ss->cx->auth, ss->conf, r, now_of(ss), auth_judged, ss, &ss->job);
+        auth_verify(ss->cx->auth, ss->peer.conf, r, now_of(ss), auth_judged, ss, &ss->job);
         return;
     }
-    named = ss->by_certificate && ss->user && (!r->user.n || slice_eq(r->user, slice_of(ss->user->name)));
-    auth_judged(ss, named ? AUTH_RIGHT : AUTH_WRONG, ss->user, NULL);
+    named = ss->peer.by_certificate && ss->peer.user && (!r->user.n || slice_eq(r->user, slice_of(ss->peer.user->name)));
+    auth_judged(ss, named ? AUTH_RIGHT : AUTH_WRONG, ss->peer.user, NULL);
 }
 
 /* ---------------------------------------------------------------- content */
@@ -341,7 +236,7 @@ static void refused(struct session *ss, const struct smtp_action *a)
     const struct smtp_transaction *t = a->transaction;
     struct slice from = t ? t->reverse_path : SLICE_NONE;
 
-    set_origin(ss);
+    ss->origin = session_peer_origin(&ss->peer, ss->smtp);
     if (a->rcpt || !t || !t->rcpt_count)
         ingest_rejected(ingest_of(ss), &ss->origin, from, a->rcpt ? a->rcpt->address : SLICE_NONE, a->reason, &reply);
     else
@@ -361,7 +256,7 @@ static void send_output(struct session *ss)
 static void start_tls(struct session *ss)
 {
     send_output(ss);
-    ss->user = NULL; /* RFC 3207 4.2 */
+    ss->peer.user = NULL; /* RFC 3207 4.2 */
     stream_start_tls_server(ss->stream, ss->cx->tls);
 }
 
@@ -412,7 +307,7 @@ static void set_timer(struct session *ss)
     int64_t at = smtp_server_deadline_ms(ss->smtp);
 
     if (ss->paused && session_body_is_open(&ss->body))
-        at = smaller(at, now_of(ss) + MEMORY_POLL_MS);
+        at = at < now_of(ss) + MEMORY_POLL_MS ? at : now_of(ss) + MEMORY_POLL_MS;
     if (at >= ss->armed_ms)
         return;
     ss->armed_ms = at;
@@ -478,7 +373,7 @@ static void timer_fired(void *arg)
 
 static int start_smtp(struct session *ss, enum smtp_say refusal, enum smtp_channel channel)
 {
-    struct smtp_server_options o = options_of(ss);
+    struct smtp_server_options o = session_peer_options(&ss->peer);
 
     ss->smtp = smtp_server_new(&o, refusal, channel, now_of(ss));
     if (!ss->smtp)
@@ -487,35 +382,18 @@ static int start_smtp(struct session *ss, enum smtp_say refusal, enum smtp_chann
     return 0;
 }
 
-/* The user that a client certificate names: by its fingerprint, or by a name that a trusted authority vouches for. */
-static const struct conf_user *user_of_certificate(const struct session *ss, const struct stream_tls_info *info)
-{
-    const struct conf_user *u = NULL;
-
-    if (ss->role != ROLE_SUBMISSION || !info->has_peer_certificate)
-        return NULL;
-    u = conf_user_by_sha256(ss->conf, info->peer_sha256);
-    for (int i = 0; !u && info->peer_trusted && i < info->peer_dns_count; i++)
-        u = conf_user_by_dns(ss->conf, slice_of(info->peer_dns[i]));
-    return u;
-}
-
 static void on_end(void *arg, enum stream_end why, const char *text);
 
 static void on_tls(void *arg, const struct stream_tls_info *info)
 {
     struct session *ss = arg;
 
-    ss->has_tls = true;
-    snprintf(ss->tls_version, sizeof ss->tls_version, "%s", info->version);
-    snprintf(ss->tls_cipher, sizeof ss->tls_cipher, "%s", info->cipher);
-    ss->user = user_of_certificate(ss, info);
-    ss->by_certificate = ss->user != NULL;
+    session_peer_take_tls(&ss->peer, info);
     set_options(ss);
     if (ss->smtp) {
-        smtp_server_tls_done(ss->smtp, now_of(ss), ss->by_certificate);
+        smtp_server_tls_done(ss->smtp, now_of(ss), ss->peer.by_certificate);
         session_run(ss);
-    } else if (start_smtp(ss, SAYS, ss->by_certificate ? SMTP_TLS_KNOWS_USER : SMTP_TLS) < 0) {
+    } else if (start_smtp(ss, SAYS, ss->peer.by_certificate ? SMTP_TLS_KNOWS_USER : SMTP_TLS) < 0) {
         stream_close(ss->stream, 0);
     }
 }
@@ -532,7 +410,7 @@ static void session_free(struct session *ss)
 {
     session_body_drop(&ss->body);
     smtp_server_free(ss->smtp);
-    conf_unref(ss->conf);
+    session_peer_release(&ss->peer);
     free(ss);
 }
 
@@ -566,7 +444,7 @@ static enum smtp_say refusal_of(const struct session *ss, enum smtp_say refusal)
         return refusal;
     if (relay_is_draining(ss->cx->relay))
         return SAY_DRAINING;
-    if (auth_guard_is_shut(ss->cx->auth_guard, &ss->client, ss->source->max_auth_failures_per_ip, now_of(ss)))
+    if (auth_guard_is_shut(ss->cx->auth_guard, &ss->peer.client, ss->peer.source->max_auth_failures_per_ip, now_of(ss)))
         return SAY_SHUT_OUT;
     return SAYS;
 }
@@ -576,7 +454,7 @@ static enum smtp_say refusal_of(const struct session *ss, enum smtp_say refusal)
 static int greet(struct session *ss, enum smtp_say refusal)
 {
     refusal = refusal_of(ss, refusal);
-    if (ss->tls != LISTENER_TLS_IMPLICIT)
+    if (ss->peer.tls != LISTENER_TLS_IMPLICIT)
         return start_smtp(ss, refusal, SMTP_CLEAR);
     if (refusal != SAYS || !ss->cx->tls)
         return FL_EDENIED;
@@ -596,15 +474,14 @@ void session_start(struct session_context *cx, struct stream *stream, const stru
     }
     ss->cx = cx;
     ss->stream = stream;
-    ss->role = listener->role;
-    ss->tls = listener->tls;
     ss->token = token;
-    ss->client = stream_peer(stream).addr;
+    ss->peer = (struct session_peer){ .client = stream_peer(stream).addr, .role = listener->role, .tls = listener->tls,
+                                      .has_certificate = cx->tls != NULL };
     ss->armed_ms = NEVER_MS;
     timer_init(&ss->timer, timer_fired, ss);
     LIST_INSERT_HEAD(&cx->sessions, ss, entry);
     cx->count++;
-    take_conf(ss);
+    keep_up(ss);
     stream_adopt(stream, &stream_events, ss);
     if (greet(ss, refusal) < 0) {
         stream_abort(stream);

@@ -1,6 +1,8 @@
 /* session_body.c: see session_body.h. */
 #include "session_body.h"
 
+#include "header.h"
+
 void session_body_begin(struct session_body *b, struct store *store, struct body_budget *budget, bool raw,
                         void (*written)(void *arg), void *arg)
 {
@@ -23,13 +25,25 @@ static void fail(struct session_body *b, int rc)
     b->error = rc;
 }
 
+/* Whether the header block has come to its end, or is too large in any case. It must stay in memory: ingest reads and rewrites it. */
+static bool header_is_whole(struct session_body *b)
+{
+    uint64_t length = body_length(b->body);
+    struct slice front;
+
+    if (length > HEADER_BYTES_MAX)
+        return true;
+    front = body_front(b->body, (size_t)length);
+    return slice_starts_nocase(front, SLICE("\r\n")) || slice_find_slice(front, SLICE("\r\n\r\n")) < front.n;
+}
+
 void session_body_add(struct session_body *b, struct slice bytes, int64_t spool_after)
 {
     int rc = 0;
 
     if (b->error)
         return;
-    if (!b->spool && body_length(b->body) + bytes.n > (uint64_t)spool_after && body_length(b->body) > 0) {
+    if (!b->spool && body_length(b->body) + bytes.n > (uint64_t)spool_after && header_is_whole(b)) {
         rc = store_spool_open(b->store, &b->spool);
         if (rc == 0)
             store_spool_on_written(b->spool, b->written, b->arg);

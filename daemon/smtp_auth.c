@@ -42,7 +42,7 @@ void smtp_auth_say_wrong(struct smtp_server *s)
 static void auth_right(struct smtp_server *s)
 {
     s->logged_in = true;
-    s->used_external |= s->sasl.mechanism == SASL_EXTERNAL;
+    s->has_said_auth = true;
     auth_over(s);
     smtp_say(s, SAY_AUTH_OK);
 }
@@ -127,7 +127,7 @@ static enum smtp_say hindrance(const struct smtp_server *s)
 {
     if (!s->options.mechanisms && !s->knows_user)
         return SAY_AUTH_UNAVAILABLE;
-    if (s->logged_in && !(s->knows_user && !s->used_external))
+    if (s->logged_in && (s->has_said_auth || !s->knows_user)) /* a certificate logs in without a word, and may still say EXTERNAL */
         return SAY_AUTH_TWICE;
     if (s->in_mail)
         return SAY_AUTH_IN_MAIL;

@@ -353,7 +353,7 @@ static void starttls_run(struct smtp_server *s, struct slice args)
     }
     smtp_reset(s); /* RFC 3207 4.2: all that was said before is forgotten, and what came behind the command is no input */
     s->helo[0] = '\0';
-    s->is_esmtp = s->logged_in = false;
+    s->is_esmtp = s->logged_in = s->has_said_auth = false;
     s->in = SLICE_NONE;
     smtp_say(s, SAY_START_TLS);
     smtp_act(s, (struct smtp_action){ .type = SMTP_START_TLS });

@@ -72,7 +72,7 @@ struct smtp_server {
 
     bool is_tls, is_esmtp, logged_in;
     bool knows_user;             /* the certificate names a user: EXTERNAL */
-    bool used_external;          /* … and AUTH was said */
+    bool has_said_auth;          /* … with success: once only */
     char helo[256];              /* "": not said */
     int64_t errors, auth_failures;
 
