@@ -138,12 +138,14 @@ static void guess_local_part(struct slice pattern, char ret[LOCAL_PART_MAX + 1])
     for (size_t i = 1; i < pattern.n && pattern.p[i] != '@' && n < LOCAL_PART_MAX; i++) {
         char c = pattern.p[i];
 
-        if (c == '\\' && i + 1 < pattern.n)
-            ret[n++] = pattern.p[i + 1] == 'd' ? '1' : pattern.p[++i];
-        else if (ascii_is_alnum(c) || c == '-' || c == '_' || c == '=')
+        if (c == '\\' && i + 1 < pattern.n) {
+            i++;
+            ret[n++] = pattern.p[i] == 'd' ? '1' : pattern.p[i] == 'S' || pattern.p[i] == 'w' ? 'x' : pattern.p[i];
+        } else if (ascii_is_alnum(c) || c == '-' || c == '_' || c == '=') {
             ret[n++] = c;
-        else if (c == '.')
+        } else if (c == '.') {
             ret[n++] = 'x';
+        }
     }
     ret[n] = '\0';
 }

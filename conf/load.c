@@ -66,6 +66,7 @@ static int make(struct parse *p, struct node *root, bool broken)
         return FL_EINVAL; /* a file could not be read: that its names are missing is no error of the others */
     secret_fetch_all(p);
     resolve_listeners(p, root);
+    resolve_user(p, root);
     if (p->lost)
         return FL_ENOMEM;
     build_all(&b);

@@ -50,27 +50,41 @@ static int add_default(const struct schema_key *k, struct buf *out)
         return buf_add_text(out, " required |");
     if (k->fallback)
         return add_code(out, k->fallback[0] ? k->fallback : "\"\"");
+    if (k->type == VALUE_NONE)
+        return buf_add_text(out, " |");
     return buf_printf(out, " %s |", k->fallback_says ? k->fallback_says : "absent");
 }
 
-static int add_row(const struct schema_key *k, const char *prefix, struct buf *out)
+/* Keys of a mapping have rows of their own. */
+static int add_allowed(const struct schema_key *k, struct buf *out)
 {
     struct buf allowed;
     int rc;
 
+    if (k->type == VALUE_NONE)
+        return buf_add_text(out, k->forms & FORM_BLOCK    ? " a mapping |"
+                                 : k->forms & FORM_BLOCKS ? " a list of mappings |"
+                                                          : " names, each with a mapping |");
     buf_init(&allowed, 0);
     rc = schema_allowed(k, &allowed);
     if (rc == 0)
-        rc = buf_printf(out, "| `%s%s` |", prefix, k->name);
-    if (rc == 0)
         rc = add_cell(out, buf_slice(&allowed));
+    buf_free(&allowed);
+    return rc;
+}
+
+static int add_row(const struct schema_key *k, const char *prefix, struct buf *out)
+{
+    int rc = buf_printf(out, "| `%s%s` |", prefix, k->name);
+
+    if (rc == 0)
+        rc = add_allowed(k, out);
     if (rc == 0)
         rc = add_default(k, out);
     if (rc == 0)
         rc = k->example ? add_code(out, k->example) : buf_add_text(out, " |");
     if (rc == 0)
         rc = add_cell(out, slice_of(k->help));
-    buf_free(&allowed);
     return rc < 0 ? rc : buf_add_text(out, "\n");
 }
 

@@ -2,6 +2,7 @@
 #include "resolve.h"
 
 #include <netdb.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "domain.h"
@@ -77,4 +78,21 @@ void resolve_listeners(struct parse *p, const struct node *root)
             memcpy(listen->addrs, addrs, sizeof *addrs * (size_t)count);
         listen->addr_count = listen->addrs ? count : 0;
     }
+}
+
+void resolve_user(struct parse *p, const struct node *root)
+{
+    const struct node *server = node_child(root, "server"), *user = node_child(server, "user");
+    const char *name = parse_get(p, server, BLOCK_SERVER, "user")->value.text;
+    struct conf_place whole = { .file = root->at.file, .line = 1, .column = 1 };
+    struct passwd room, *found = NULL;
+    char texts[4096];
+
+    if (!name[0] || (getpwnam_r(name, &room, texts, sizeof texts, &found) == 0 && found))
+        return;
+    finding_warning(p->findings,
+                    user     ? &user->at
+                    : server ? node_place(server)
+                             : &whole,
+                    "user: this machine has no user %s; run would refuse to start", name);
 }

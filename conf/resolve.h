@@ -9,5 +9,7 @@
 const char *resolve_machine_name(struct arena *arena);
 /* Looks up the names in listeners[].address: in dns.hosts, then by the system. Errors are findings. */
 void resolve_listeners(struct parse *p, const struct node *root);
+/* Warns when the machine knows no user of the name server.user: `run` could not become it. */
+void resolve_user(struct parse *p, const struct node *root);
 
 #endif

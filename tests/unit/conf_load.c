@@ -1,0 +1,274 @@
+/* The loader as a whole: includes, hostile files, and what holds across the parts of a configuration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf_desk.h"
+#include "err.h"
+
+static struct conf_desk desk;
+
+static int setup(void **state)
+{
+    conf_desk_open(&desk);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    conf_desk_close(&desk);
+    return 0;
+}
+
+static void must_find(bool is_warning, const char *file, int line, const char *words)
+{
+    struct buf all;
+
+    if (conf_desk_found(&desk, is_warning, file, line, words))
+        return;
+    buf_init(&all, 0);
+    for (int i = 0; i < desk.findings.count; i++)
+        conf_finding_text(&desk.findings.items[i], &all);
+    buf_add_char(&all, '\0');
+    fail_msg("no %s at %s:%d with %s; found:\n%s", is_warning ? "warning" : "error", file, line, words, buf_slice(&all).p);
+}
+
+/* The text is wrong at that line of main.yaml, in these words. */
+static void wrong(const char *text, int line, const char *words)
+{
+    if (conf_desk_try(&desk, text) != FL_EINVAL || desk.conf)
+        fail_msg("taken: %s", text);
+    must_find(false, "main.yaml", line, words);
+}
+
+static void doubtful(const char *text, int line, const char *words)
+{
+    conf_desk_try(&desk, text);
+    if (!desk.conf)
+        fail_msg("refused: %s", desk.findings.items[0].text);
+    must_find(true, "main.yaml", line, words);
+}
+
+static void right(const char *text)
+{
+    conf_desk_try(&desk, text);
+    for (int i = 0; i < desk.findings.count; i++)
+        if (!desk.findings.items[i].is_warning)
+            fail_msg("line %d: %s", desk.findings.items[i].at.line, desk.findings.items[i].text);
+    assert_non_null(desk.conf);
+}
+
+#define TENANT                                                                                                                \
+    "tenants: {acme: {sender_domains: [\"*\"], vmtas: [m], route: m}}\nvmtas: {m: {source_addresses: [127.0.0.1], hostname: " \
+    "m.test}}\n"
+
+static void an_empty_file_is_a_configuration(void **state)
+{
+    right("");
+    right("# nothing\n");
+    right("{}\n");
+    assert_string_equal(desk.conf->server.data_dir, "/var/lib/fairlead");
+    assert_string_equal(desk.conf->admin.socket, "/run/fairlead/control.sock");
+}
+
+static void what_is_no_yaml_is_told_with_its_line(void **state)
+{
+    wrong("server: [\n", 2, "YAML");
+    wrong("server:\n\thostname: a.test\n", 2, "YAML");
+    wrong("log: {level: \"\xff\"}\n", 1, "YAML");
+    wrong("a: 1\n---\nb: 2\n", 2, "document");
+    wrong("log: {level: !!str info}\n", 1, "tag");
+    wrong("log: &x {level: info}\ndns: *x\n", 2, "alias");
+    wrong("[a, b]\n", 1, "list");
+    wrong("log: {level: \"in\\0fo\"}\n", 1, "NUL");
+    assert_int_equal(conf_desk_try(&desk, "tenants: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["),
+                     FL_EINVAL);
+    must_find(false, "main.yaml", 1, "64 deep");
+}
+
+static void includes_stay_below_the_folder(void **state)
+{
+    char path[128], outside[128];
+
+    conf_desk_write(&desk, "t/a.yaml", "dns: {timeout: 3s}\n");
+    conf_desk_write(&desk, "t/b.yaml", "log: {level: debug}\n");
+    right("include: [t/*.yaml]\n");
+    assert_int_equal(desk.conf->dns.timeout_ms, 3000);
+    right("include: [t/../t/a.yaml, \"none-*.yaml\"]\n");
+    right("include: [~/t/a.yaml]\n");
+    wrong("include: [t/c.yaml]\n", 1, "t/c.yaml|No such file");
+    wrong("include: [../x.yaml]\n", 1, "../x.yaml|outside");
+    wrong("include: [t/../../x.yaml]\n", 1, "outside");
+    wrong("include: [/etc/hostname]\n", 1, "outside");
+    wrong("include: [t]\n", 1, "regular");
+    wrong("include: [t/a.yaml, t/a.yaml]\n", 1, "already");
+    wrong("include: [\"*.yaml\"]\n", 1, "cycle");
+    snprintf(outside, sizeof outside, "%s/t/a.yaml", desk.folder);
+    snprintf(path, sizeof path, "%s/link.yaml", desk.folder);
+    assert_int_equal(symlink(outside, path), 0);
+    wrong("include: [link.yaml]\n", 1, "link.yaml|symbolic");
+    wrong("include: [\"l*.yaml\"]\n", 1, "link.yaml|symbolic");
+    unlink(path);
+    snprintf(path, sizeof path, "%s/folder", desk.folder);
+    assert_int_equal(symlink("t", path), 0);
+    wrong("include: [folder/a.yaml]\n", 1, "symbolic");
+    unlink(path);
+}
+
+static void names_stand_once_over_all_files(void **state)
+{
+    conf_desk_write(&desk, "one.yaml", "vmtas: {m: {source_addresses: [127.0.0.1], hostname: m.test}}\nlog: {to: syslog}\n");
+    conf_desk_write(&desk, "two.yaml", "include: [two.yaml]\n");
+    wrong("vmtas:\n  m: {source_addresses: [127.0.0.2], hostname: m.test}\ninclude: [one.yaml]\n", 2, "m: |one.yaml");
+    right("log: {level: debug}\ninclude: [one.yaml]\n");
+    wrong("log:\n  to: stderr\ninclude: [one.yaml]\n", 2, "to: |one.yaml");
+    assert_int_equal(conf_desk_try(&desk, "include: [two.yaml]\n"), FL_EINVAL);
+    must_find(false, "two.yaml", 1, "cycle");
+}
+
+static void an_open_relay_is_refused_however_it_is_spelled(void **state)
+{
+    static const char *const everybody[] = {
+        "[any]",
+        "[\"0.0.0.0/0\"]",
+        "[\"::/0\"]",
+        "[0.0.0.0/1, 128.0.0.0/1]",
+        "[0.0.0.0/2, 64.0.0.0/2, 128.0.0.0/1]",
+        "[\"2000::/3\"]",
+        "[\"::/1\", \"8000::/1\"]",
+        "[0.0.0.0/1]",
+    };
+    static const char *const patterns[] = { "/.*/",    "/@/",                 "/./",       "/^.*$/",
+                                            "/.+@.+/", "/\\\\.com$/", "/^bounce@/", "/[a-z]+$/", "/^bounce-\\\\d+@/",
+                                            "/(?i)@/" };
+    char text[1024];
+
+    for (size_t i = 0; i < sizeof everybody / sizeof *everybody; i++) {
+        struct slice rest = slice_of(everybody[i] + 1);
+        size_t n = (size_t)snprintf(text, sizeof text, TENANT "sources:\n");
+
+        while (rest.n) {
+            struct slice one = slice_trim(slice_cut(&rest, ','));
+
+            if (one.n && one.p[one.n - 1] == ']')
+                one.n--;
+            n += (size_t)snprintf(text + n, sizeof text - n, "  - {network: %.*s, always_allow_relaying: true, tenant: acme}\n",
+                                  SLICE_ARG(one));
+        }
+        wrong(text, 4, "open relay");
+    }
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        snprintf(text, sizeof text, TENANT "relay_tenant: acme\nrelay_addresses: [\"%s\"]\n", patterns[i]);
+        wrong(text, 4, "open relay");
+    }
+    wrong(TENANT "relay_tenant: acme\nrelay_domains: [\"*\"]\n", 4, "open relay");
+    wrong(TENANT "relay_tenant: acme\nrelay_domains: [\"*.com\"]\n", 4, "open relay");
+    wrong("listeners:\n  - {address: \"127.0.0.1:25\", role: relay, tls: none, proxy_protocol: {from: [0.0.0.0/0]}}\n", 2,
+          "relay");
+    right(TENANT "sources: [{network: 10.0.0.0/8, always_allow_relaying: true, tenant: acme}, {network: \"fc00::/7\", "
+                 "always_allow_relaying: true, tenant: acme}]\n");
+    right(TENANT "sources: [{network: any, always_allow_relaying: true, require_auth: true, tenant: acme}]\n");
+    right(TENANT "relay_tenant: acme\nrelay_addresses: ['/@foo(bar)?\\.com$/', bounce@bounce.test]\nrelay_domains: "
+                 "[\"*.bounce.com\", \"*.test\"]\n");
+    assert_true(conf_is_relay_recipient(desk.conf, SLICE("x@foobar.com"), SLICE("foobar.com")));
+    assert_true(conf_is_relay_recipient(desk.conf, SLICE("bounce@bounce.test"), SLICE("bounce.test")));
+    assert_false(conf_is_relay_recipient(desk.conf, SLICE("x@foobaz.com"), SLICE("foobaz.com")));
+}
+
+static void dangling_names_are_found(void **state)
+{
+    wrong("relay_tenant: nobody\n", 1, "nobody");
+    wrong("sources:\n  - network: 192.0.2.0/24\n    tenant: nobody\n", 3, "nobody");
+    wrong("pools:\n  p:\n    members: {nothing: 1}\n", 3, "nothing");
+    wrong("tenants:\n  t:\n    vmtas: [nothing]\n", 3, "nothing");
+    wrong("tenants:\n  t:\n    pools: [nothing]\n", 3, "nothing");
+    wrong("tenants:\n  t:\n    route: nothing\n", 3, "nothing");
+    wrong("vmtas: {m: {source_addresses: [127.0.0.1], hostname: m.test}}\ntenants:\n  t:\n    route: m\n", 4,
+          "m is not granted");
+}
+
+static void what_can_never_be_delivered_is_found(void **state)
+{
+    static const char four[] = "vmtas:\n  m:\n    hostname: m.test\n    source_addresses: [127.0.0.1]\n";
+    char text[1024];
+
+    snprintf(text, sizeof text, "%s    ip_families: [ipv6]\n", four);
+    wrong(text, 5, "ip_families|virtual MTA m");
+    snprintf(text, sizeof text, "%sdefaults:\n  ip_families: [ipv6]\n", four);
+    wrong(text, 6, "ip_families|virtual MTA m");
+    snprintf(text, sizeof text, "%s    domains:\n      a.test: {ip_families: [ipv6]}\n", four);
+    wrong(text, 6, "ip_families|virtual MTA m");
+    snprintf(text, sizeof text, "%sdomains:\n  a.test: {smart_host: \"[2001:db8::1]:25\"}\n", four);
+    wrong(text, 6, "smart_host|virtual MTA m");
+    snprintf(text, sizeof text,
+             "%s  n:\n    hostname: n.test\n    source_addresses: [\"::1\"]\ndomains:\n  a.test: {smart_host: \"[::1]:25\"}\n",
+             four);
+    doubtful(text, 9, "smart_host|virtual MTA m");
+}
+
+static void what_is_probably_not_meant_is_warned_of(void **state)
+{
+    doubtful("tls: {min_version: \"1.0\"}\n", 1, "min_version|1.0");
+    doubtful("defaults:\n  tls_min_version: \"1.1\"\n", 2, "tls_min_version|1.1");
+    doubtful("vmtas:\n  m:\n    hostname: m.test\n    source_addresses: [127.0.0.1]\n    domains: {\"*\": {port: "
+             "26}}\ndomains:\n  a.test:\n    port: 25\n",
+             8, "port|a.test|hidden|*|m");
+    doubtful("server: {user: no-such-user-here}\n", 1, "user|no-such-user-here");
+    doubtful(TENANT "relay_tenant: acme\nrelay_addresses: ['/@foo\\.com/']\n", 4, "$");
+}
+
+static void entries_that_exclude_each_other_are_found(void **state)
+{
+    wrong("listeners:\n  - {address: \"127.0.0.1:25\", role: relay, tls: none}\n  - {address: \"127.0.0.1:25\", role: inbound, "
+          "tls: none}\n",
+          3, "already");
+    wrong("listeners:\n  - {address: \"127.0.0.1:25\", role: relay, tls: starttls}\n", 2, "certificate");
+    wrong("tenants:\n  a: {users: {u: {method: system}}}\n  b: {users: {u: {method: system}}}\n", 3, "u|tenant a");
+    wrong("sources:\n  - {network: any}\n  - {network: 0.0.0.0/0}\n", 3, "already");
+    wrong("domains:\n  A.test: {}\n  a.test: {}\n", 3, "twice");
+    wrong("tenants:\n  a:\n    users:\n      u: {method: password, password: {hash: \"$y$x\"}}\n", 4, "hash|crypt");
+    wrong("tenants:\n  a:\n    users:\n      u: {method: password, password: {scram: \"SCRAM-SHA-256$1:AA==$AA==:AA==\"}}\n", 4,
+          "scram");
+    wrong("tenants:\n  a:\n    routes:\n      - {when: {user: nobody}, to: x}\n", 4, "nobody");
+    assert_null(strstr(desk.findings.items[0].text, "$y$x"));
+}
+
+static void the_socket_is_found_in_a_file_that_is_wrong_elsewhere(void **state)
+{
+    char main_file[128];
+    struct buf path;
+
+    conf_desk_write(&desk, "main.yaml", "serve: {}\nserver: {data_dir: /var/data, user: [x]}\nadmin: {socket: control.sock}\n");
+    snprintf(main_file, sizeof main_file, "%s/main.yaml", desk.folder);
+    buf_init(&path, 0);
+    assert_int_equal(conf_load_socket(main_file, &path), 0);
+    assert_true(slice_eq(buf_slice(&path), SLICE("/var/data/control.sock")));
+    buf_free(&path);
+    assert_int_equal(conf_load_socket("/nowhere/at.all", &path), FL_ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_file_is_a_configuration),
+        cmocka_unit_test(what_is_no_yaml_is_told_with_its_line),
+        cmocka_unit_test(includes_stay_below_the_folder),
+        cmocka_unit_test(names_stand_once_over_all_files),
+        cmocka_unit_test(an_open_relay_is_refused_however_it_is_spelled),
+        cmocka_unit_test(dangling_names_are_found),
+        cmocka_unit_test(what_can_never_be_delivered_is_found),
+        cmocka_unit_test(what_is_probably_not_meant_is_warned_of),
+        cmocka_unit_test(entries_that_exclude_each_other_are_found),
+        cmocka_unit_test(the_socket_is_found_in_a_file_that_is_wrong_elsewhere),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
