@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "figures.h"
 #include "hold.h"
 #include "job.h"
+#include "relay_figures.h"
 #include "setback.h"
 #include "settle.h"
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "attend.h"
-#include "figures.h"
 #include "outcome.h"
+#include "relay_figures.h"
 #include "setback.h"
 #include "settle.h"
 #include "tls_policy.h"

@@ -2,9 +2,9 @@
 #include "intake.h"
 
 #include "attend.h"
-#include "figures.h"
 #include "hold.h"
 #include "job.h"
+#include "relay_figures.h"
 #include "setback.h"
 
 enum {

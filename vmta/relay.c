@@ -5,10 +5,10 @@
 
 #include "attend.h"
 #include "delivery.h"
-#include "figures.h"
 #include "hold.h"
 #include "intake.h"
 #include "job.h"
+#include "relay_figures.h"
 #include "relay_parts.h"
 #include "settle.h"
 #include "task.h"

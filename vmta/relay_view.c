@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #include "delivery.h"
-#include "figures.h"
 #include "hold.h"
 #include "job.h"
 #include "page.h"
+#include "relay_figures.h"
 #include "relay_parts.h"
 #include "task.h"
 #include "why.h"

@@ -4,10 +4,10 @@
 #ifndef FL_RELAY_VIEW_H
 #define FL_RELAY_VIEW_H
 
+#include "action.h"
 #include "envelope.h"
 #include "relay.h"
 
-enum view_state { VIEW_READY, VIEW_WAITING, VIEW_HELD, VIEW_SUSPENDED, VIEW_SENDING, VIEW_ANY };
 const char *view_state_name(enum view_state s);
 
 /* ---------------------------------------------------------------- queues */
@@ -111,38 +111,12 @@ struct view_totals {
 void relay_view_totals(struct relay *r, struct view_totals *ret);
 
 /* ---------------------------------------------------------------- actions */
-enum action_kind { ACTION_HOLD, ACTION_RELEASE, ACTION_RETRY, ACTION_MOVE, ACTION_DROP };
-
-struct action {
-    enum action_kind kind;
-    /* the selection: all that are said must match */
-    bool all;
-    struct slice tenant, vmta, domain, job; /* domain: exact or wildcard; job needs tenant */
-    const struct ulid *message;
-    enum view_state state;       /* VIEW_ANY: any */
-    int64_t older_ms;            /* 0: any age */
-    struct slice to;             /* move: a VMTA or pool */
-    bool dsn, refuse, dry_run;
-    struct slice who;            /* the token's name, or the system user at the socket */
-};
-
-struct action_answer {
-    struct ulid task;
-    int64_t matched;             /* recipients */
-};
-
 /* Begins it as a background task (small ones are done within the turn). 0; FL_EINVAL (nothing selected, impossible together: text
  * says what), FL_ENOENT (unknown tenant, VMTA, job or message), FL_EDENIED (move without a grant). done runs once, now or later, with
  * the number that matched. */
 void relay_act(struct relay *r, const struct action *a,
                void (*done)(void *arg, int rc, const struct action_answer *answer, const char *text), void *arg);
 
-struct view_task {
-    struct ulid id;
-    enum action_kind kind;
-    bool running;
-    int64_t matched, done, started_ms, ended_ms; /* wall; ended 0: not yet */
-};
 bool relay_view_task(struct relay *r, const struct ulid *id, struct view_task *ret);
 
 struct view_hold {

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "turn.h"
-
 enum {
     VTIME_UNIT = 1 << 16,          /* of one recipient (or millisecond) of a tenant with share 1 */
     FIRST_MS_PER_RCPT = 50,
@@ -27,14 +25,6 @@ void sched_free(struct sched *s)
 
     HASH_ITER(hh, s->by_key, p, next)
         path_release(s, p);
-}
-
-void sched_mark(struct sched *s, struct path *p)
-{
-    if (p->dirty)
-        return;
-    p->dirty = true;
-    TAILQ_INSERT_TAIL(&s->dirty, p, dirty_link);
 }
 
 void sched_stop(struct sched *s, bool stopped)

@@ -5,18 +5,7 @@
 #ifndef FL_SCHEDULER_H
 #define FL_SCHEDULER_H
 
-#include "path.h"
-
-struct sched {
-    struct queues *queues;
-    struct sites *sites;
-    struct timers *timers;
-    const struct now *now;
-    struct ceiling total;       /* outgoing connections of the daemon */
-    struct path *by_key;
-    TAILQ_HEAD(, path) dirty;
-    bool stopped;               /* shutting down, or the store cannot commit: no order is given */
-};
+#include "turn.h"
 
 enum sched_order_type {
     SCHED_NONE,     /* nothing to do until something happens */
@@ -38,15 +27,6 @@ void sched_init(struct sched *s, struct queues *queues, struct sites *sites, str
                 int64_t max_connections);
 void sched_free(struct sched *s);
 
-/* q->site is fresh: q gets a turn on the path of each of its VMTA's source addresses that reaches the site. FL_ENOMEM. */
-int sched_attach(struct sched *s, struct queue *q);
-/* Takes q off all its paths. Connections stay with the paths. */
-void sched_detach(struct sched *s, struct queue *q);
-/* Something changed that decides whether q may go: mail, hold, clock, probe. Cheap when nothing did. */
-void sched_update(struct sched *s, struct queue *q);
-/* Something changed for all queues of a path: its clock, a lane's clock, its targets. */
-void sched_update_path(struct sched *s, struct path *p);
-
 /* Fills *ret and returns its type. What an order takes (limits, virtual time, the entry's state) is taken already. */
 enum sched_order_type sched_next(struct sched *s, struct sched_order *ret);
 /* One more entry for a busy connection whose content is about to go out; NULL: none. */
@@ -66,13 +46,7 @@ void sched_closing(struct sched *s, struct conn *c);
 void sched_closed(struct sched *s, struct conn *c);
 /* The path works: more connections may be opened. */
 void sched_succeeded(struct sched *s, struct path *p);
-void sched_mark(struct sched *s, struct path *p);
 /* Store trouble, shutdown: gives no orders while stopped. */
 void sched_stop(struct sched *s, bool stopped);
-
-/* Whether a turn could go but for work and limits: the path, its lane and its host let it. */
-bool turn_is_open(const struct turn *t, int64_t mono_ms);
-/* Whether any path lets the queue go now; with *ret_until the earliest time (mono) when one will. No turn: false, NEVER_MS. */
-bool queue_has_open_path(const struct queue *q, int64_t mono_ms, int64_t *ret_until);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "bounce.h"
-#include "figures.h"
 #include "job.h"
+#include "relay_figures.h"
 
 enum {
     HEADER_WANTED = 64 << 10,  /* of a message that a DSN returns the header of */

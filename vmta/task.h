@@ -3,8 +3,8 @@
 #ifndef FL_TASK_H
 #define FL_TASK_H
 
+#include "action.h"
 #include "mta.h"
-#include "relay_view.h"
 
 struct tasks;
 

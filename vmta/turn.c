@@ -1,10 +1,18 @@
-/* turn.c: see turn.h; and sched_attach, sched_detach, sched_update of scheduler.h. */
+/* turn.c: see turn.h. */
 #include "turn.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 enum { PATH_FIRST_WINDOW = 2 };
+
+void sched_mark(struct sched *s, struct path *p)
+{
+    if (p->dirty)
+        return;
+    p->dirty = true;
+    TAILQ_INSERT_TAIL(&s->dirty, p, dirty_link);
+}
 
 /* ---------------------------------------------------------------- shares and rings */
 static bool share_is_runnable(const struct share *sh)

@@ -1,10 +1,40 @@
-/* turn.h: the places of queues on paths: made when a queue knows its site, in and out of the line as it may go or not.
- * Pure; loop thread. Inside of the scheduler: scheduler.h is what others use. */
+/* turn.h: the places of queues on paths: made when a queue knows its site, in and out of the line as it may go or not. Below
+ * scheduler.h, which deals from these lines and is what others include.
+ * Pure; loop thread. */
 #ifndef FL_TURN_H
 #define FL_TURN_H
 
-#include "scheduler.h"
+#include "path.h"
 
+struct sched {
+    struct queues *queues;
+    struct sites *sites;
+    struct timers *timers;
+    const struct now *now;
+    struct ceiling total;       /* outgoing connections of the daemon */
+    struct path *by_key;
+    TAILQ_HEAD(, path) dirty;
+    bool stopped;               /* shutting down, or the store cannot commit: no order is given */
+};
+
+/* q->site is fresh: q gets a turn on the path of each of its VMTA's source addresses that reaches the site. FL_ENOMEM. */
+int sched_attach(struct sched *s, struct queue *q);
+/* Takes q off all its paths. Connections stay with the paths. */
+void sched_detach(struct sched *s, struct queue *q);
+/* Something changed that decides whether q may go: mail, hold, clock, probe. Cheap when nothing did. */
+void sched_update(struct sched *s, struct queue *q);
+/* Something changed for all queues of a path: its clock, a lane's clock, its targets. */
+void sched_update_path(struct sched *s, struct path *p);
+
+/* The path is looked at when orders are asked for next. */
+void sched_mark(struct sched *s, struct path *p);
+
+/* Whether a turn could go but for work and limits: the path, its lane and its host let it. */
+bool turn_is_open(const struct turn *t, int64_t mono_ms);
+/* Whether any path lets the queue go now; with *ret_until the earliest time (mono) when one will. No turn: false, NEVER_MS. */
+bool queue_has_open_path(const struct queue *q, int64_t mono_ms, int64_t *ret_until);
+
+/* ---------------------------------------------------------------- for scheduler.c */
 /* A share may be dealt from: it has turns in its ring and nothing blocks it. Puts it into its lane's heap, or takes it out. */
 void share_settle(struct share *sh);
 /* Everything that its tenant's virtual time decides. */

@@ -1,6 +1,6 @@
-/* figures.h: what the relay counts of itself, for views and metrics, and the events that carry it. Loop thread. */
-#ifndef FL_FIGURES_H
-#define FL_FIGURES_H
+/* relay_figures.h: what the relay counts of itself, for views and metrics, and the events that carry it. Loop thread. */
+#ifndef FL_RELAY_FIGURES_H
+#define FL_RELAY_FIGURES_H
 
 #include "mta.h"
 

@@ -1,5 +1,5 @@
-/* figures.c: see figures.h. */
-#include "figures.h"
+/* relay_figures.c: see relay_figures.h. */
+#include "relay_figures.h"
 
 static int bucket_of(uint64_t value, int first_bit)
 {
