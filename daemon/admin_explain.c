@@ -129,23 +129,18 @@ static bool check_senders(struct explanation *x)
     size_t n = 0;
 
     if (!may_send(x, &x->from))
-        return refuse(x, 550, "5.7.1", "this sender's domain is not among the tenant's sender_domains");
+        return refuse(x, 550, "5.7.1", "This sender address is not one of yours");
     switch (header_from(buf_slice(&x->header), x->arena, &from, &n)) {
     case HEADER_FROM_OK:
         for (size_t i = 0; i < n; i++)
-            if (!may_send(x, &from[i]))
-                return refuse(x, 550, "5.7.1", "a domain in From: is not among the tenant's sender_domains");
+            if (from[i].kind != ADDRESS_MAILBOX || !may_send(x, &from[i]))
+                return refuse(x, 550, "5.7.1", "The From: address is not one of yours");
         return true;
     case HEADER_FROM_NONE:
         return true;
-    case HEADER_FROM_SEVERAL:
-        return refuse(x, 550, "5.7.1", "more than one From: field");
-    case HEADER_FROM_TOO_MANY:
-    case HEADER_FROM_MALFORMED:
-    case HEADER_FROM_NOMEM:
-        break;
+    default:
+        return refuse(x, 550, "5.6.0", "From: is not one field with addresses");
     }
-    return refuse(x, 550, "5.7.1", "From: cannot be read");
 }
 
 static bool find_route(struct explanation *x)

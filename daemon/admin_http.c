@@ -14,7 +14,7 @@
 
 enum {
     CONNECTION_MEMORY = 64 * 1024,         /* of the library, for one request's header */
-    DISCARD_MAX = 16 * 1024 * 1024,        /* of a body that is too large: read so far, to be able to say 413, then cut off */
+    DISCARD_MAX = 16 * 1024 * 1024,        /* of a body that is not wanted: read so far, then cut off */
 };
 
 struct listener {
@@ -36,6 +36,7 @@ struct request {
     bool is_owed;      /* the API has it and has not answered */
     bool is_suspended;
     bool is_broken;    /* no memory for an answer: the connection is cut */
+    bool is_cut_short; /* answered without reading the body, and closed */
     struct buf body;
     size_t discarded;
     char *target;
@@ -47,6 +48,9 @@ struct admin_http {
     char *socket_path;
     struct stat socket_stat;
     TAILQ_HEAD(, request) requests;
+    void (*wake)(void *arg);
+    void *wake_arg;
+    bool wants_run; /* a connection was resumed: the library does not tell by its descriptor */
 };
 
 /* ---------------------------------------------------------------- requests */
@@ -120,6 +124,17 @@ static struct MHD_Response *make_response(const struct admin_answer *a, struct b
     return response;
 }
 
+static void resume(struct request *r)
+{
+    struct admin_http *h = r->listener->http;
+
+    r->is_suspended = false;
+    MHD_resume_connection(r->connection);
+    h->wants_run = true;
+    if (h->wake)
+        h->wake(h->wake_arg);
+}
+
 void admin_respond(struct admin_request *q, const struct admin_answer *a, struct buf *body)
 {
     struct request *r = (struct request *)q; /* its first member */
@@ -135,10 +150,8 @@ void admin_respond(struct admin_request *q, const struct admin_answer *a, struct
         r->is_broken = !r->response;
     }
     q->answered = true;
-    if (r->is_suspended) {
-        r->is_suspended = false;
-        MHD_resume_connection(r->connection);
-    }
+    if (r->is_suspended)
+        resume(r);
 }
 
 static void respond_problem(struct request *r, int status, const char *detail)
@@ -188,6 +201,7 @@ static bool check_framing(struct request *r, const struct fields *f)
 {
     uint64_t length = 0;
 
+    r->is_cut_short = true; /* where its end is cannot be told, or is too far away */
     if (f->lengths && f->encodings)
         respond_problem(r, 400, "Content-Length and Transfer-Encoding in one request");
     else if (f->lengths > 1 || f->encodings > 1 || f->hosts > 1 || f->authorizations > 1 || f->types > 1)
@@ -196,7 +210,11 @@ static bool check_framing(struct request *r, const struct fields *f)
         respond_problem(r, 400, "a Transfer-Encoding other than chunked");
     else if (f->lengths && !slice_to_u64(f->length, INT64_MAX, &length))
         respond_problem(r, 400, "Content-Length is no number");
-    else if (length > ADMIN_BODY_MAX)
+    else
+        r->is_cut_short = length > DISCARD_MAX;
+    if (r->response || r->is_broken)
+        return false;
+    if (length > ADMIN_BODY_MAX)
         respond_problem(r, 413, "the body has more than 64 KiB");
     else if (r->q.path.n + r->q.query.n > ADMIN_TARGET_MAX)
         respond_problem(r, 414, "path and query have more than 8 KiB");
@@ -231,9 +249,11 @@ static void begin(struct request *r, const char *method)
         h->options.begin(h->options.arg, &r->q);
 }
 
+/* Of a request that is refused already the body is read all the same: closing on unread bytes would send a reset, which may reach
+ * the client before the answer does. */
 static bool take_body(struct request *r, const char *bytes, size_t n)
 {
-    if (!r->discarded && buf_add(&r->body, slice_make(bytes, n)) == 0)
+    if (!r->response && !r->discarded && buf_add(&r->body, slice_make(bytes, n)) == 0)
         return true;
     r->discarded += n;
     return r->discarded <= DISCARD_MAX;
@@ -244,6 +264,8 @@ static void whole(struct request *r)
     struct admin_http *h = r->listener->http;
 
     r->phase = PHASE_WHOLE;
+    if (r->response || r->is_broken)
+        return;
     r->q.body = buf_slice(&r->body);
     if (r->discarded) {
         respond_problem(r, 413, "the body has more than 64 KiB");
@@ -275,6 +297,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return MHD_NO; /* out of memory at its first word */
     if (r->phase == PHASE_NEW) {
         begin(r, method);
+        if (r->q.has_body && !r->is_cut_short)
+            return MHD_YES;
     } else if (r->phase == PHASE_BODY && *upload_n) {
         bool ok = take_body(r, upload, *upload_n);
 
@@ -357,10 +381,8 @@ static void stop(struct listener *l)
         if (r->listener == l && r->is_suspended) {
             respond_problem(r, 503, "the daemon stops");
             r->is_owed = true; /* the API does not know, and will answer into the void */
-            if (r->is_suspended) { /* even without memory for an answer */
-                r->is_suspended = false;
-                MHD_resume_connection(r->connection);
-            }
+            if (r->is_suspended) /* even without memory for an answer */
+                resume(r);
         }
     }
     MHD_run(l->daemon);
@@ -410,11 +432,18 @@ int admin_http_fds(const struct admin_http *h, int ret[2])
     return count;
 }
 
+void admin_http_on_wake(struct admin_http *h, void (*wake)(void *arg), void *arg)
+{
+    h->wake = wake;
+    h->wake_arg = arg;
+}
+
 int64_t admin_http_run(struct admin_http *h)
 {
     struct listener *all[] = { &h->local, &h->tcp };
     int64_t wait_ms = -1;
 
+    h->wants_run = false;
     for (int i = 0; i < 2; i++) {
         MHD_UNSIGNED_LONG_LONG ms;
 
@@ -424,5 +453,5 @@ int64_t admin_http_run(struct admin_http *h)
         if (MHD_get_timeout(all[i]->daemon, &ms) == MHD_YES && (wait_ms < 0 || (int64_t)ms < wait_ms))
             wait_ms = (int64_t)ms;
     }
-    return wait_ms;
+    return h->wants_run ? 0 : wait_ms;
 }

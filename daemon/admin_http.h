@@ -67,6 +67,8 @@ void admin_respond(struct admin_request *q, const struct admin_answer *a, struct
 
 /* What the loop polls for reading: changes never while a listener lives; the count is 0, 1 or 2. */
 int admin_http_fds(const struct admin_http *h, int ret[2]);
+/* wake() is called when it wants to be run soon although nothing is readable: an answer was given outside of a run. */
+void admin_http_on_wake(struct admin_http *h, void (*wake)(void *arg), void *arg);
 /* Does what can be done now. Returns in how many milliseconds it wants to be run again without input; -1: not before that. */
 int64_t admin_http_run(struct admin_http *h);
 

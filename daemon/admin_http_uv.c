@@ -33,6 +33,15 @@ static void on_timer(uv_timer_t *handle)
     run(handle->data);
 }
 
+/* At the loop's next turn, not now: it may be running. */
+static void on_wake(void *arg)
+{
+    struct admin_http_uv *u = arg;
+
+    if (!u->is_stopping)
+        uv_timer_start(&u->timer, on_timer, 0, 0);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -112,6 +121,7 @@ int admin_http_uv_start(uv_loop_t *loop, struct admin_http *http, struct admin_h
     u->http = http;
     uv_timer_init(loop, &u->timer);
     u->timer.data = u;
+    admin_http_on_wake(http, on_wake, u);
     rc = follow(u);
     if (rc < 0) {
         admin_http_uv_stop(u);
@@ -141,6 +151,7 @@ void admin_http_uv_stop(struct admin_http_uv *u)
     if (!u)
         return;
     u->is_stopping = true;
+    admin_http_on_wake(u->http, NULL, NULL);
     for (int i = 0; i < POLLS; i++)
         unwatch(u, i);
     uv_close((uv_handle_t *)&u->timer, on_timer_closed);

@@ -67,8 +67,6 @@ static json_t *warnings_list(const struct admin_ports *p)
         return NULL;
     for (int i = 0; i < conf->warning_count; i++)
         add_warning(list, conf->warnings[i]);
-    if (store_sqlite_is_affected(store_sqlite_version()))
-        add_warning(list, "this SQLite has the WAL-reset bug (fixed in 3.51.3); Fairlead checkpoints so that it cannot occur");
     p->warnings(p->arg, add_warning, list);
     return list;
 }
