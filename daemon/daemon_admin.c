@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "daemon_private.h"
-#include "sqlite_version.h"
 
 enum { FILES_BESIDE = 512 }; /* store, accounting, operators, look-ups, and connections that linger */
 
@@ -44,8 +43,6 @@ static void warnings(void *arg, void (*visit)(void *visit_arg, const char *text)
     const struct daemon *d = arg;
     char text[160];
 
-    if (sqlite_version_warning())
-        visit(visit_arg, sqlite_version_warning());
     if (d->files < daemon_files_wanted(d->conf)) {
         snprintf(text, sizeof text, "only %lld files may be open (RLIMIT_NOFILE); server.total_max_connections wants %lld",
                  (long long)d->files, (long long)daemon_files_wanted(d->conf));
