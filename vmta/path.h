@@ -61,6 +61,8 @@ struct conn {
     struct share *charged;     /* the tenant whose ceilings it takes now, or NULL */
     int64_t began_ms, cost;    /* of the transaction under way: what was charged in advance */
     bool probe;
+    bool used;                 /* it carried a transaction */
+    bool alone;                /* it carries raw content (BINARYMIME), and nothing else before or after */
 };
 TAILQ_HEAD(conn_list, conn);
 

@@ -169,6 +169,15 @@ static struct share *deal(struct lane *l, const struct share *held, int64_t *ret
     return NULL;
 }
 
+/* Raw content may hold bare CR and LF. Should a remote's parser lose step in it, no other mail must be in its reach: it travels on a
+ * connection of its own. */
+static bool goes_alone(const struct share *sh)
+{
+    const struct queue *q = TAILQ_FIRST(&sh->ring)->queue;
+
+    return TAILQ_FIRST(&q->ready)->env->body_type == BODY_BINARY;
+}
+
 /* Takes the entry that goes next from this share, its limits and its virtual time. NULL without memory for a split. */
 static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct conn *c, int64_t rcpts)
 {
@@ -185,6 +194,8 @@ static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct 
     charge(sh->tenant, c->cost);
     TAILQ_REMOVE(&sh->ring, t, ring);
     TAILQ_INSERT_TAIL(&sh->ring, t, ring);
+    c->used = true;
+    c->alone = e->env->body_type == BODY_BINARY;
     queue_entry_move(e, ENTRY_SENDING);
     sched_update(s, q);
     return e;
@@ -232,7 +243,7 @@ static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
         sh = deal(l, NULL, &rcpts);
         if (!sh)
             continue;
-        if (must_yield(s, p, l)) {
+        if (c->alone || (c->used && goes_alone(sh)) || must_yield(s, p, l)) {
             conn_move(c, CONN_CLOSING);
             *ret = (struct sched_order){ .type = SCHED_CLOSE, .lane = l, .conn = c };
             return true;
@@ -262,7 +273,7 @@ struct queue_entry *sched_ride(struct sched *s, struct conn *c)
         setback_waits(&l->clock, s->now->mono_ms))
         return NULL;
     sh = deal(l, c->charged, &rcpts);
-    if (!sh || sh != c->charged)
+    if (!sh || sh != c->charged || c->alone || goes_alone(sh))
         return NULL;
     return take_entry(s, sh, c, rcpts);
 }

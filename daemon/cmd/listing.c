@@ -27,6 +27,11 @@ static void print_page(struct listing *l, const json_t *items)
     }
 }
 
+const char *listing_separator(struct slice target)
+{
+    return target.n && target.p[target.n - 1] == '?' ? "" : "&";
+}
+
 /* Takes one page behind `after` ("": the first). ret_next: the key of the next one; empty: there is none. */
 static int take_page(const struct client *c, struct listing *l, const struct buf *after, struct buf *ret_next)
 {
@@ -37,7 +42,7 @@ static int take_page(const struct client *c, struct listing *l, const struct buf
     int status;
 
     buf_init(&target, 0);
-    buf_printf(&target, "%s&limit=%d", l->target, (int)(l->left < PAGE ? l->left : PAGE));
+    buf_printf(&target, "%s%slimit=%d", l->target, listing_separator(slice_of(l->target)), (int)(l->left < PAGE ? l->left : PAGE));
     if (buf_len(after))
         buf_printf(&target, "&after=%.*s", SLICE_ARG(buf_slice(after)));
     buf_add_char(&target, '\0');

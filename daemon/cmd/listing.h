@@ -45,4 +45,7 @@ int object_run(const struct cmd_globals *globals, const struct cmd *cmd, const s
  * belongs to the last part. CMD_USAGE when it has too few parts. out: a path ready for client_get. */
 int target_of_name(const struct cmd *cmd, const char *base, const char *name, int parts, struct buf *out);
 
+/* What goes before one more pair of a target's query: nothing behind the "?", "&" behind another pair. */
+const char *listing_separator(struct slice target);
+
 #endif

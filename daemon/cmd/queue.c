@@ -63,7 +63,7 @@ static int add_filter(struct buf *target, const char *key, const char *value)
 {
     if (!value)
         return 0;
-    return buf_printf(target, "&%s=", key) < 0 || client_escape(value, target) < 0 ? FL_ENOMEM : 0;
+    return buf_printf(target, "%s%s=", listing_separator(buf_slice(target)), key) < 0 || client_escape(value, target) < 0 ? FL_ENOMEM : 0;
 }
 
 static bool is_state(const char *text)
