@@ -75,3 +75,43 @@ unsigned build_choices(const struct node *list)
                 bits |= 1u << c->value.number;
     return bits;
 }
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void build_own_names(struct build *b)
+{
+    struct conf_private *p = b->conf->private;
+
+    p->own_names = build_array(b, b->conf->vmta_count + 1, sizeof *p->own_names);
+    if (!p->own_names)
+        return;
+    p->own_names[p->own_name_count++] = b->conf->server.hostname;
+    for (int i = 0; i < b->conf->vmta_count; i++)
+        if (b->conf->vmtas[i].hostname)
+            p->own_names[p->own_name_count++] = b->conf->vmtas[i].hostname;
+    qsort(p->own_names, (size_t)p->own_name_count, sizeof *p->own_names, by_text);
+}
+
+/* Everything that one part needs is built before it. */
+void build_all(struct build *b)
+{
+    build_server(b);
+    build_store(b);
+    build_dns(b);
+    build_admin(b);
+    build_accounting(b);
+    build_log(b);
+    build_domains(b);
+    build_vmtas(b);
+    build_pools(b);
+    build_tenants(b);
+    build_tls(b);
+    build_listeners(b);
+    build_sources(b);
+    build_relay(b);
+    build_own_names(b);
+    build_fingerprints(b);
+}

@@ -1,7 +1,6 @@
 /* build.h: values → parts of struct conf. Each builder takes one kind of section from the tree that parse.c has valued, and
  * reports what the schema alone cannot know: names that nothing bears, entries that exclude each other. Pure; one thread;
- * called by load.c in the order of this file. Memory that runs out sets ->lost, is seen at the end, and nothing half-made is
- * used before. */
+ * called by load.c. Memory that runs out sets ->lost, is seen at the end, and nothing half-made is used before. */
 #ifndef FL_BUILD_H
 #define FL_BUILD_H
 
@@ -15,6 +14,9 @@ struct build {
     const struct node *root;
     bool lost;
 };
+
+/* build.c: calls all of the following, in an order in which everything that one part needs is built before it. */
+void build_all(struct build *b);
 
 /* build.c: what the others share. */
 /* count zeroed elements in the configuration's arena; NULL without memory. */
