@@ -19,8 +19,10 @@ struct engine_options {
 /* Opens the database (a writing one makes it when it is missing, and migrates it), and reads enough to find plain damage. A newer
  * schema is FL_EINVAL. */
 int engine_open(const struct engine_options *options, struct engine **ret, struct fl_err *err);
-/* Takes NULL. */
+/* Takes NULL. A writing one, when it is the last, empties the log into the database. */
 void engine_close(struct engine *e);
+/* Closes after an error, touching the disk as little as possible: what is in the log is judged by whoever opens it next. Takes NULL. */
+void engine_abandon(struct engine *e);
 
 int engine_begin(struct engine *e, int64_t now_ms);
 /* Carries out one operation; sums what it changes up in the tally. After an error the transaction must be rolled back. */

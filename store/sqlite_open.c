@@ -92,6 +92,13 @@ void engine_close(struct engine *e)
     free(e);
 }
 
+void engine_abandon(struct engine *e)
+{
+    if (e)
+        sqlite3_db_config(e->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    engine_close(e);
+}
+
 int engine_begin(struct engine *e, int64_t now_ms)
 {
     e->now_ms = now_ms;

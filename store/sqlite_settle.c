@@ -253,7 +253,7 @@ static int update_in_place(struct engine *e, const struct op *op, const struct e
 static int settle_parked(struct engine *e, struct op *op, const struct settle_rcpt *o)
 {
     struct envelope_rcpt row, now;
-    sqlite3_stmt *found;
+    sqlite3_stmt *found = NULL;
     int rc = find_parked(e, op, o->number, &row, &found);
 
     if (rc <= 0)

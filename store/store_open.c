@@ -10,6 +10,7 @@ enum {
     LINGER_MS = 2,        /* completions alone wait so long for an accept to ride along with */
     READER_IDLE_MS = 1000,
     BALLAST_BYTES = 1 << 20,
+    RESERVE_BYTES = 8 << 20,
 };
 
 static const char DATABASE[] = "fairlead.db", LOCK_NAME[] = "fairlead.lock";
@@ -112,6 +113,7 @@ static int open_writer(struct store *s, const struct store_parts *p, struct fl_e
         .budget = s->o.budget,
         .log = s->o.log,
         .segment_bytes = p->segment_bytes,
+        .reserve_bytes = p->reserve_bytes,
         .group_max_messages = s->o.group_max_messages,
         .group_max_bytes = s->o.group_max_bytes,
         .min_free_space = s->o.min_free_space,
@@ -197,7 +199,7 @@ static int lock(struct store *s, struct fl_err *err)
 int store_open(const struct store_options *options, struct store **ret, struct fl_err *err)
 {
     struct store *s = store_new(options);
-    struct store_parts p = { .segment_bytes = SEGMENT_BYTES, .mono_us = monotonic_us, .threads = true };
+    struct store_parts p = { .segment_bytes = SEGMENT_BYTES, .reserve_bytes = RESERVE_BYTES, .mono_us = monotonic_us, .threads = true };
     int rc;
 
     if (!s)
@@ -232,9 +234,16 @@ static void stop(pthread_t thread, bool runs, struct mailbox *m)
     pthread_join(thread, NULL);
 }
 
-void store_close(struct store *s)
+static void free_mailboxes(struct store *s)
 {
     struct mailbox *const all[] = { &s->to_writer, &s->to_reader, &s->to_spools, &s->answers };
+
+    for (int i = 0; i < s->mailboxes; i++)
+        mailbox_free(all[i]);
+}
+
+void store_close(struct store *s)
+{
     struct op *op;
 
     if (!s)
@@ -244,12 +253,13 @@ void store_close(struct store *s)
     stop(s->reader_thread, s->reader_runs, &s->to_reader);
     stop(s->spool_thread, s->spool_runs, &s->to_spools);
     stop(s->writer_thread, s->writer_runs, &s->to_writer);
+    while (s->writer && !s->writer_runs && writer_step(s->writer))
+        ;
     while ((op = STAILQ_FIRST(&s->outbox))) {
         STAILQ_REMOVE_HEAD(&s->outbox, link);
         op_free(op);
     }
-    for (int i = 0; i < s->mailboxes; i++)
-        mailbox_free(all[i]);
+    free_mailboxes(s);
     spools_free(s->spools);
     recovered_free(s->recovered);
     reader_free(s->reader);

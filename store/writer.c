@@ -1,7 +1,9 @@
 /* writer.c: see writer.h. */
 #include "writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 #include "recover.h"
@@ -75,7 +77,7 @@ static void reserve_make(struct writer *w)
         rc = disk_open_file(w->o.disk, RESERVE_NAME, FILE_WRITE, &f);
     if (rc < 0)
         return;
-    w->reserve = file_allocate(f, RESERVE_BYTES) == 0;
+    w->reserve = file_allocate(f, (uint64_t)w->o.reserve_bytes) == 0;
     file_close(f);
     if (!w->reserve)
         disk_unlink(w->o.disk, RESERVE_NAME);
@@ -110,7 +112,7 @@ static void look_at_space(struct writer *w, bool now)
         set_health(w, STORE_FULL, "free space is below store.min_free_space");
         return;
     }
-    if (!w->reserve && space >= w->o.min_free_space + 2 * RESERVE_BYTES)
+    if (!w->reserve && space >= w->o.min_free_space + 2 * w->o.reserve_bytes)
         reserve_make(w);
     if (is_full(w))
         set_health(w, STORE_OK, "there is space again");
@@ -168,16 +170,16 @@ static void put_back(struct writer *w)
 
 /* ---------------------------------------------------------------- failures */
 
-static void close_engine(struct writer *w)
+static void abandon_engine(struct writer *w)
 {
-    engine_close(w->engine);
+    engine_abandon(w->engine);
     w->engine = NULL;
 }
 
 static void fail(struct writer *w, const char *why)
 {
     set_health(w, STORE_FAILED, why);
-    close_engine(w);
+    abandon_engine(w);
     w->retry_delay_us = w->retry_delay_us ? w->retry_delay_us * 2 : RETRY_FIRST_US;
     if (w->retry_delay_us > RETRY_LAST_US)
         w->retry_delay_us = RETRY_LAST_US;
@@ -375,6 +377,7 @@ static void run_batch(struct writer *w)
         return;
     }
     figures_commit(w->o.figures, now_us(w) - began, messages, flushes + 1);
+    w->o.figures->wal_bytes = (int64_t)engine_wal_frames(w->engine) * WAL_FRAME_BYTES;
     done(w);
 }
 
@@ -396,6 +399,27 @@ static int add_segment(void *arg, uint64_t id, int64_t live)
     return segments_add(arg, id, live);
 }
 
+/* Syncs the log's file itself. SQLite does not after it emptied it; and where the sync of a COMMIT had failed, the platter may hold an
+ * older state of the log, which would come back with the power, and overwrite newer pages. (Its lock is on other files, so that opening
+ * and closing this one breaks none.) */
+static int sync_log(struct writer *w)
+{
+    const char *slash = strrchr(w->o.path, '/');
+    struct file *f;
+    char *name;
+    int rc;
+
+    if (asprintf(&name, "%s-wal", slash ? slash + 1 : w->o.path) < 0)
+        return FL_ENOMEM;
+    rc = disk_open_file(w->o.disk, name, FILE_WRITE, &f);
+    free(name);
+    if (rc < 0)
+        return rc == FL_ENOENT ? 0 : rc;
+    rc = file_sync(f);
+    file_close(f);
+    return rc;
+}
+
 /* Opens the database; when that succeeds, all that can be read from it is durable, whatever failed before. */
 static int open_engine(struct writer *w, uint64_t *ret_batch, struct fl_err *err)
 {
@@ -405,6 +429,8 @@ static int open_engine(struct writer *w, uint64_t *ret_batch, struct fl_err *err
     if (rc == 0) {
         rc = engine_checkpoint(w->engine, true);
         if (rc == 0)
+            rc = sync_log(w);
+        if (rc == 0)
             rc = disk_sync(w->o.disk);
         if (rc == 0)
             rc = engine_batch(w->engine, ret_batch);
@@ -412,7 +438,7 @@ static int open_engine(struct writer *w, uint64_t *ret_batch, struct fl_err *err
             fl_fail(err, rc, "%s: cannot be read after opening", w->o.path);
     }
     if (rc < 0)
-        close_engine(w);
+        abandon_engine(w);
     return rc;
 }
 
@@ -458,8 +484,6 @@ static void checkpoint(struct writer *w)
         if (rc < 0 && rc != FL_EFULL && rc != FL_EBUSY)
             fail(w, "a checkpoint failed");
     }
-    if (w->engine)
-        w->o.figures->wal_bytes = (int64_t)engine_wal_frames(w->engine) * WAL_FRAME_BYTES;
 }
 
 bool writer_step(struct writer *w)
@@ -542,7 +566,7 @@ void writer_free(struct writer *w)
     drop_all(&w->pending);
     tally_clear(&w->tally);
     segments_free(w->segments);
-    close_engine(w);
+    engine_close(w->engine);
     free(w->messages);
     free(w);
 }

@@ -14,7 +14,7 @@
 #include "mailbox.h"
 #include "segment.h"
 
-enum { CHECKPOINT_FRAMES = 1000, RESERVE_BYTES = 8 << 20 };
+enum { CHECKPOINT_FRAMES = 1000 };
 
 struct writer_options {
     struct disk *disk;              /* borrowed, as all here */
@@ -22,6 +22,7 @@ struct writer_options {
     struct body_budget *budget;
     const struct log *log;
     uint64_t segment_bytes;
+    int64_t reserve_bytes;          /* of the file that is given up when outcomes find no space */
     int64_t group_max_messages, group_max_bytes, min_free_space;
     struct mailbox *in, *out;
     struct figures *figures;

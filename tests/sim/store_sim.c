@@ -1,0 +1,741 @@
+/* store_sim.c: the whole store on a simulated disk, thousands of short lives: random operations, power cuts at any step, disks that
+ * fail or are full. After each life the store is opened anew and held against what it had promised. A failing seed is printed:
+ * `store_sim SEED` plays it alone and tells what happens; `store_sim FIRST LAST` plays others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "sqlite_vfs_sim.h"
+#include "store_parts.h"
+
+enum {
+    SEEDS = 1000, LIVES = 4, ACTIONS = 60, MESSAGES = 400, RCPTS = 3, QUEUES = 3, CALLS = 2000, TEXT_MAX = 6000,
+    SEGMENT_SIM = 32 << 10, RESERVE_SIM = 64 << 10, PATIENCE = 400,
+};
+
+enum fate { LIVE, SETTLING, GONE };
+
+struct rcpt {
+    enum fate fate;
+    enum settle_kind kind;  /* while it is being settled */
+    int call;               /* by which call */
+    uint64_t queue;
+    struct envelope *env;   /* one that has it; a reference */
+    bool found;             /* by the last look */
+};
+
+struct message {
+    enum { POSTED, STORED, REFUSED, LOST } state; /* LOST: its answer never came, and it is not there */
+    bool job;
+    int call; /* of the settle that it is the DSN of; -1: it is none */
+    int count;
+    uint64_t seed, length;
+    struct rcpt rcpts[RCPTS];
+};
+
+struct world;
+
+/* One operation under way. */
+struct call {
+    struct world *world;
+    int message, dsn; /* -1: none */
+    bool open;
+};
+
+struct world {
+    uint64_t seed;
+    bool traced;    /* one seed alone: it tells what happens */
+    struct rand rand;
+    struct sim_disk *disk;
+    struct sim_vfs *vfs;
+    struct store *store;
+    struct store_options options;
+    struct log log;
+    struct body_budget budget;
+    int64_t wall_ms, mono_us;
+    struct message messages[MESSAGES];
+    int message_count;
+    struct call calls[CALLS];
+    int call_count, open_calls;
+    /* the last look */
+    struct { int64_t messages, recipients, bytes; } queues[QUEUES + 1];
+    const struct message *reading;
+    bool read_done;
+    struct store_spool *spool;
+};
+
+/* Says which seed it was before the test fails. */
+#define promise(w, what) \
+    do { \
+        if (!(what)) { \
+            print_error("seed %llu: broken: %s\n", (unsigned long long)(w)->seed, #what); \
+            fail(); \
+        } \
+    } while (0)
+
+static void trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void trace(struct world *w, const char *format, ...)
+{
+    va_list ap;
+
+    if (!w->traced)
+        return;
+    printf("[%4lld %5d] ", (long long)(w->wall_ms - 1764000000000), w->disk ? sim_disk_operations(w->disk) : 0);
+    va_start(ap, format);
+    vprintf(format, ap);
+    va_end(ap);
+    printf("\n");
+}
+
+static void on_log(void *arg, enum log_level level, struct slice line)
+{
+    trace(arg, "log: %.*s", SLICE_ARG(line));
+}
+
+static uint64_t below(struct world *w, uint64_t n)
+{
+    return rand_below(&w->rand, n);
+}
+
+static int64_t wall(void *arg)
+{
+    return ((struct world *)arg)->wall_ms;
+}
+
+static int64_t mono(void *arg)
+{
+    return ((struct world *)arg)->mono_us;
+}
+
+static void wake(void *arg)
+{
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static void make_text(const struct message *m, char *ret)
+{
+    struct rand r;
+
+    rand_seed(&r, m->seed);
+    for (uint64_t i = 0; i < m->length; i++)
+        ret[i] = (char)('a' + rand_below(&r, 26));
+}
+
+static struct envelope *make_message(struct world *w, int call)
+{
+    struct message *m = &w->messages[w->message_count];
+    struct envelope *e = envelope_new(RCPTS);
+    static const char *const domains[QUEUES + 1] = { "", "one.test", "two.test", "three.test" };
+    char text[TEXT_MAX];
+
+    *m = (struct message){ .call = call, .seed = rand_next(&w->rand), .length = below(w, TEXT_MAX), .job = below(w, 3) == 0 };
+    m->count = 1 + (int)below(w, RCPTS);
+    assert_non_null(e);
+    for (int i = 0; i < 6; i++)
+        e->id.b[i] = (uint8_t)((uint64_t)w->wall_ms >> (40 - 8 * i));
+    e->id.b[14] = (uint8_t)(w->message_count >> 8);
+    e->id.b[15] = (uint8_t)w->message_count;
+    e->tenant = SLICE("acme");
+    e->job = m->job ? SLICE("j") : SLICE_NONE;
+    e->received_ms = w->wall_ms;
+    e->expires_ms = w->wall_ms + DAY_MS;
+    e->size = (int64_t)m->length;
+    e->body = body_new(&w->budget);
+    make_text(m, text);
+    assert_int_equal(body_add(e->body, slice_make(text, m->length / 2)), 0);
+    assert_int_equal(body_add(e->body, slice_make(text + m->length / 2, m->length - m->length / 2)), 0);
+    for (int i = 0; i < m->count; i++) {
+        uint64_t q = 1 + below(w, QUEUES);
+        struct envelope_rcpt r = {
+            .address = SLICE("someone@there.test"),
+            .queue = { .id = q, .tenant = e->tenant, .vmta = SLICE("v1"), .domain = slice_of(domains[q]) },
+            .due_ms = (int64_t)below(w, 1000),
+        };
+
+        assert_non_null(envelope_add_rcpt(e, &r));
+        m->rcpts[i] = (struct rcpt){ .queue = q, .env = envelope_ref(e) };
+    }
+    w->message_count++;
+    return e;
+}
+
+static struct message *message_of(struct world *w, const struct envelope *e)
+{
+    int index = e->id.b[14] << 8 | e->id.b[15];
+
+    promise(w, index < w->message_count);
+    return &w->messages[index];
+}
+
+static struct call *call_new(struct world *w, int message, int dsn)
+{
+    struct call *c = &w->calls[w->call_count++];
+
+    *c = (struct call){ .world = w, .message = message, .dsn = dsn, .open = true };
+    w->open_calls++;
+    return c;
+}
+
+static void call_end(struct call *c)
+{
+    promise(c->world, c->open);
+    c->open = false;
+    c->world->open_calls--;
+}
+
+/* ---------------------------------------------------------------- what is posted, and its answers */
+
+static void on_accepted(void *arg, int rc)
+{
+    struct call *c = arg;
+
+    call_end(c);
+    promise(c->world, rc == 0 || rc == FL_EFULL || rc == FL_EIO);
+    trace(c->world, "message %d: accept ended %d", c->message, rc);
+    c->world->messages[c->message].state = rc == 0 ? STORED : REFUSED;
+}
+
+static void post_accept(struct world *w)
+{
+    struct envelope *e = make_message(w, -1);
+    bool fresh = below(w, 2);
+
+    trace(w, "message %d: accept %s", w->message_count - 1, fresh ? "fresh" : "parked");
+    store_accept(w->store, e, fresh, on_accepted, call_new(w, w->message_count - 1, -1));
+    envelope_unref(e);
+}
+
+static void on_settled(void *arg, const struct settle_result *r)
+{
+    struct call *c = arg;
+    struct world *w = c->world;
+    struct message *m = &w->messages[c->message];
+    bool all_gone = true;
+
+    call_end(c);
+    trace(w, "message %d: settle ended%s", c->message, r->message_gone ? ", it is gone" : "");
+    for (int i = 0; i < m->count; i++) {
+        if (m->rcpts[i].fate == SETTLING && m->rcpts[i].call == c - w->calls)
+            m->rcpts[i].fate = m->rcpts[i].kind == SETTLE_PARK ? LIVE : GONE;
+        all_gone &= m->rcpts[i].fate == GONE;
+    }
+    if (all_gone)
+        promise(w, r->message_gone);
+    if (c->dsn >= 0)
+        w->messages[c->dsn].state = STORED;
+}
+
+/* Settles some recipients of one message: those that one envelope knows and that nobody settles now. */
+static void post_settle(struct world *w)
+{
+    struct message *m = &w->messages[below(w, (uint64_t)w->message_count)];
+    struct settle_rcpt rcpts[RCPTS];
+    struct envelope *env = NULL, *dsn = NULL;
+    struct queue_key to = { .id = 1 + below(w, QUEUES), .tenant = SLICE("acme"), .vmta = SLICE("v1"), .domain = SLICE("moved.test") };
+    bool whole = below(w, 2);
+    int count = 0;
+
+    for (int i = 0; i < m->count && m->state == STORED; i++) {
+        struct rcpt *r = &m->rcpts[i];
+
+        if (r->fate != LIVE || (env && r->env != env) || (!whole && below(w, 2)))
+            continue;
+        env = r->env;
+        r->fate = SETTLING;
+        r->call = w->call_count;
+        r->kind = (enum settle_kind)below(w, whole ? SETTLE_PARK : SETTLE_PARK + 1);
+        rcpts[count] = (struct settle_rcpt){ .number = (uint32_t)i, .kind = r->kind, .due_ms = (int64_t)below(w, 1000) };
+        if (r->kind == SETTLE_PARK && below(w, 4) == 0) {
+            rcpts[count].queue = &to;
+            r->queue = to.id;
+        }
+        trace(w, "message %d.%d: settle %d", (int)(m - w->messages), i, (int)r->kind);
+        count++;
+    }
+    if (count == 0)
+        return;
+    if (below(w, 6) == 0)
+        dsn = make_message(w, w->call_count);
+    store_settle(w->store, env, rcpts, count, dsn, below(w, 2), on_settled,
+                 call_new(w, (int)(m - w->messages), dsn ? w->message_count - 1 : -1));
+    envelope_unref(dsn);
+}
+
+static void on_spooled(void *arg, int rc)
+{
+    struct call *c = arg;
+    struct world *w = c->world;
+    struct message *m = &w->messages[c->message];
+
+    call_end(c);
+    m->state = REFUSED;
+    if (rc == 0) {
+        m->state = POSTED;
+        store_accept(w->store, m->rcpts[0].env, true, on_accepted, call_new(w, c->message, -1));
+    }
+}
+
+/* A message whose second half comes through a file of its own. */
+static void post_large(struct world *w)
+{
+    struct envelope *e = make_message(w, -1);
+    struct message *m = &w->messages[w->message_count - 1];
+    struct store_spool *sp;
+    char text[TEXT_MAX];
+    size_t half = m->length / 2, done = half;
+
+    m->state = REFUSED; /* until it is handed in */
+    make_text(m, text);
+    body_unref(e->body);
+    e->body = body_new(&w->budget);
+    assert_int_equal(body_add(e->body, slice_make(text, half)), 0);
+    assert_int_equal(store_spool_open(w->store, &sp), 0);
+    while (done < m->length) {
+        size_t n = 1 + below(w, 2000);
+
+        n = n < m->length - done ? n : m->length - done;
+        assert_int_equal(store_spool_add(sp, slice_make(text + done, n)), 0);
+        done += n;
+    }
+    if (below(w, 4) == 0)
+        store_spool_abort(sp);
+    else
+        store_spool_finish(sp, e->body, on_spooled, call_new(w, w->message_count - 1, -1));
+    envelope_unref(e);
+}
+
+static void ignore(void *arg, int rc)
+{
+}
+
+static void post_other(struct world *w)
+{
+    uint64_t q = 1 + below(w, QUEUES);
+    struct queue_key key = { .id = q, .tenant = SLICE("acme"), .vmta = SLICE("v1"), .domain = SLICE("clock.test") };
+    struct stored_hold h = { .id = { { 9 } }, .tenant = SLICE("acme"), .who = SLICE("x") };
+
+    if (below(w, 3) == 0)
+        store_queue_forget(w->store, q);
+    else if (below(w, 2))
+        store_queue_clock(w->store, &key, 1, 2, NULL);
+    else
+        store_hold_put(w->store, &h, ignore, NULL);
+}
+
+/* ---------------------------------------------------------------- time */
+
+static void pump(struct world *w)
+{
+    store_flush(w->store);
+    spools_step(w->store->spools);
+    writer_step(w->store->writer);
+    reader_step(w->store->reader);
+    store_dispatch(w->store);
+    w->mono_us += 1000 + (writer_is_stuck(w->store->writer) ? 300000 : 0);
+    w->wall_ms++;
+}
+
+static void trouble(struct world *w)
+{
+    uint64_t kind = below(w, 8);
+
+    trace(w, "trouble %d", (int)kind);
+    switch (kind) {
+    case 0:
+        sim_disk_fail_after(w->disk, (int)below(w, 30), below(w, 2) ? FL_EIO : FL_EFULL, below(w, 2));
+        break;
+    case 1:
+        sim_disk_capacity(w->disk, below(w, 2) ? 300000 : 150000 + below(w, 200000));
+        break;
+    case 2:
+        sim_disk_cut_after(w->disk, (int)below(w, 60));
+        break;
+    default:
+        sim_disk_mend(w->disk);
+        sim_disk_capacity(w->disk, 1 << 30);
+        break;
+    }
+}
+
+static void act(struct world *w)
+{
+    uint64_t dice = below(w, 100);
+
+    if (w->message_count + 2 >= MESSAGES || w->call_count + 4 >= CALLS)
+        dice = 99;
+    if (dice < 25)
+        post_accept(w);
+    else if (dice < 28)
+        post_large(w);
+    else if (dice < 55 && w->message_count)
+        post_settle(w);
+    else if (dice < 60)
+        post_other(w);
+    else if (dice < 64)
+        trouble(w);
+    else
+        pump(w);
+}
+
+/* ---------------------------------------------------------------- the look */
+
+static void found(struct world *w, struct envelope *e)
+{
+    struct message *m = message_of(w, e);
+
+    for (int i = 0; i < e->rcpt_count; i++) {
+        struct rcpt *r = &m->rcpts[e->rcpts[i].number];
+
+        promise(w, e->rcpts[i].number < (uint32_t)m->count);
+        promise(w, !r->found);
+        r->found = true;
+        envelope_unref(r->env);
+        r->env = envelope_ref(e);
+        if (r->fate == SETTLING && r->kind == SETTLE_PARK)
+            r->queue = e->rcpts[i].queue.id; /* it moved, or it did not */
+        promise(w, r->queue == e->rcpts[i].queue.id);
+    }
+}
+
+static void on_loaded(void *arg, int rc, const struct load_result *r)
+{
+    struct world *w = arg;
+
+    promise(w, rc == 0 && !r->more);
+    for (int i = 0; i < r->count; i++) {
+        const struct envelope *e = r->envelopes[i];
+
+        found(w, r->envelopes[i]);
+        w->queues[e->rcpts[0].queue.id].recipients += e->rcpt_count;
+        envelope_unref(r->envelopes[i]);
+    }
+}
+
+static void gather(struct world *w)
+{
+    const struct store_recovered *r = store_recovered(w->store);
+
+    memset(w->queues, 0, sizeof w->queues);
+    for (int i = 0; i < w->message_count; i++)
+        for (int k = 0; k < w->messages[i].count; k++)
+            w->messages[i].rcpts[k].found = false;
+    for (int i = 0; i < r->fresh_count; i++)
+        found(w, r->fresh[i]);
+    for (uint64_t q = 1; q <= QUEUES; q++)
+        store_load(w->store, q, NEVER_MS, NULL, 100000, on_loaded, w);
+    pump(w);
+}
+
+/* What was promised of each message, against what is there. */
+static void judge(struct world *w, struct message *m)
+{
+    int there = 0, applied[RCPTS];
+
+    for (int i = 0; i < m->count; i++) {
+        const struct rcpt *r = &m->rcpts[i];
+
+        there += r->found;
+        applied[i] = r->fate == SETTLING && r->kind != SETTLE_PARK ? !r->found : -1;
+        if (m->state != STORED)
+            continue;
+        promise(w, r->fate != LIVE || r->found);                               /* nothing answered is lost */
+        promise(w, r->fate != GONE || !r->found);                              /* nothing settled comes back */
+        promise(w, r->fate != SETTLING || r->kind != SETTLE_PARK || r->found); /* nothing is lost by waiting */
+        for (int k = 0; k < i; k++)                                            /* a settle happens as a whole */
+            promise(w, applied[i] < 0 || applied[k] < 0 || r->call != m->rcpts[k].call || applied[i] == applied[k]);
+    }
+    promise(w, m->state != REFUSED || there == 0); /* what was refused is not there */
+    promise(w, m->state != LOST || there == 0);
+    promise(w, m->state != POSTED || there == 0 || there == m->count);
+}
+
+/* A DSN is there if, and only if, its settle happened; where the settle's own traces tell. */
+static void judge_dsn(struct world *w, const struct message *m)
+{
+    const struct call *c = &w->calls[m->call];
+    const struct message *about = &w->messages[c->message];
+
+    for (int i = 0; i < about->count; i++) {
+        const struct rcpt *r = &about->rcpts[i];
+
+        if (r->fate == SETTLING && r->call == m->call && r->kind != SETTLE_PARK)
+            promise(w, r->found != m->rcpts[0].found);
+    }
+}
+
+static void judge_counts(struct world *w)
+{
+    const struct store_recovered *s = store_recovered(w->store);
+    int64_t queued = 0, ended = 0;
+
+    for (int i = 0; i < w->message_count; i++) {
+        const struct message *m = &w->messages[i];
+        bool fresh = false;
+
+        for (int k = 0; k < m->count; k++) {
+            bool first = m->rcpts[k].found;
+
+            fresh |= m->rcpts[k].found && m->rcpts[k].env->fresh;
+            queued += m->job && m->rcpts[k].found;
+            ended += m->job && m->rcpts[k].fate == GONE && m->state == STORED;
+            for (int j = 0; j < k; j++)
+                first &= !m->rcpts[j].found || m->rcpts[j].queue != m->rcpts[k].queue;
+            if (first && !fresh) {
+                w->queues[m->rcpts[k].queue].messages++;
+                w->queues[m->rcpts[k].queue].bytes += (int64_t)m->length;
+            }
+        }
+    }
+    for (int i = 0; i < s->queue_count; i++) {
+        const struct stored_queue *q = &s->queues[i];
+
+        promise(w, q->recipients == w->queues[q->key.id].recipients);
+        promise(w, q->messages == w->queues[q->key.id].messages);
+        promise(w, q->bytes == w->queues[q->key.id].bytes);
+        w->queues[q->key.id].recipients = 0;
+    }
+    for (uint64_t q = 1; q <= QUEUES; q++)
+        promise(w, w->queues[q].recipients == 0); /* no recipient without the row of its queue */
+    promise(w, s->job_count <= 1);
+    promise(w, queued == (s->job_count ? s->jobs[0].queued : 0));
+    if (s->job_count)
+        promise(w, ended == s->jobs[0].delivered + s->jobs[0].bounced + s->jobs[0].expired + s->jobs[0].dropped);
+}
+
+static void on_read(void *arg, int rc, struct slice bytes)
+{
+    struct world *w = arg;
+    char text[TEXT_MAX];
+
+    promise(w, rc == 0);
+    promise(w, bytes.n == w->reading->length);
+    make_text(w->reading, text);
+    promise(w, bytes.n == 0 || memcmp(bytes.p, text, bytes.n) == 0);
+    w->read_done = true;
+}
+
+static int count_file(void *arg, const char *name)
+{
+    int *counts = arg;
+    uint64_t id;
+    struct ulid file;
+
+    if (segment_parse_name(name, &id, &file))
+        counts[id == 0]++;
+    return 0;
+}
+
+/* Every body can be read; and there is no file that none needs. */
+static void judge_bodies(struct world *w)
+{
+    uint64_t segments[MESSAGES];
+    int files[2] = { 0 }, segment_count = 0, large = 0;
+
+    for (int i = 0; i < w->message_count; i++) {
+        const struct rcpt *r = NULL;
+        bool known = false;
+
+        for (int k = 0; k < w->messages[i].count; k++)
+            if (w->messages[i].rcpts[k].found)
+                r = &w->messages[i].rcpts[k];
+        if (!r)
+            continue;
+        w->reading = &w->messages[i];
+        w->read_done = false;
+        store_read(w->store, r->env->body, 0, TEXT_MAX, on_read, w);
+        pump(w);
+        promise(w, w->read_done);
+        large += body_place_has_file(body_place(r->env->body));
+        for (int k = 0; k < segment_count; k++)
+            known |= segments[k] == body_place(r->env->body)->segment;
+        if (!known)
+            segments[segment_count++] = body_place(r->env->body)->segment;
+    }
+    disk_list(sim_disk_port(w->disk), count_file, files);
+    promise(w, files[0] == segment_count);
+    promise(w, files[1] == large);
+}
+
+/* From now on what is there is what was promised. */
+static void resolve(struct world *w, struct message *m)
+{
+    int there = 0;
+
+    for (int i = 0; i < m->count; i++) {
+        there += m->rcpts[i].found;
+        m->rcpts[i].fate = m->rcpts[i].found ? LIVE : GONE;
+    }
+    if (m->state == POSTED)
+        m->state = there ? STORED : LOST;
+}
+
+static void look(struct world *w)
+{
+    static const struct ulid none;
+
+    trace(w, "a look");
+    gather(w);
+    for (int i = 0; i < w->message_count; i++) {
+        judge(w, &w->messages[i]);
+        if (w->messages[i].call >= 0 && w->messages[i].state == POSTED)
+            judge_dsn(w, &w->messages[i]);
+    }
+    for (int i = 0; i < w->message_count; i++)
+        resolve(w, &w->messages[i]);
+    judge_counts(w);
+    store_hold_delete(w->store, &none, ignore, NULL); /* a batch, with which idle segments go */
+    pump(w);
+    judge_bodies(w);
+    store_forget_recovered(w->store);
+    promise(w, sim_vfs_foreign_checkpoints(w->vfs) == 0);
+}
+
+/* ---------------------------------------------------------------- lives */
+
+static bool open_store(struct world *w)
+{
+    struct store_parts parts = {
+        .disk = sim_disk_port(w->disk),
+        .path = "fairlead.db",
+        .vfs = sim_vfs_name(w->vfs),
+        .segment_bytes = SEGMENT_SIM,
+        .reserve_bytes = RESERVE_SIM,
+        .seed = rand_next(&w->rand),
+        .mono_us = mono,
+        .mono_arg = w,
+    };
+    struct fl_err err = { 0 };
+
+    w->options.max_fresh_at_start = below(w, 2) ? 1000 : (int64_t)below(w, 10);
+    if (store_open_on(&w->options, &parts, &w->store, &err) == 0)
+        return true;
+    if (!sim_disk_is_dead(w->disk))
+        print_error("seed %llu: %s\n", (unsigned long long)w->seed, err.text);
+    promise(w, sim_disk_is_dead(w->disk));
+    w->store = NULL;
+    return false;
+}
+
+static void power_cycle(struct world *w)
+{
+    trace(w, "the power goes");
+    sim_disk_cut_after(w->disk, 0);
+    store_close(w->store);
+    w->store = NULL;
+    w->open_calls = 0;
+    sim_disk_power_on(w->disk);
+    sim_vfs_power_on(w->vfs);
+}
+
+/* Opens it, through power cuts while it recovers. */
+static void open_at_last(struct world *w)
+{
+    while (below(w, 3) == 0) {
+        sim_disk_cut_after(w->disk, (int)below(w, 40));
+        if (open_store(w) && !sim_disk_is_dead(w->disk)) {
+            sim_disk_cut_after(w->disk, -1);
+            return;
+        }
+        power_cycle(w);
+    }
+    promise(w, open_store(w));
+}
+
+/* Once nothing fails any more, everything is answered. */
+static void calm_end(struct world *w)
+{
+    sim_disk_mend(w->disk);
+    sim_disk_capacity(w->disk, 1 << 30);
+    sim_disk_cut_after(w->disk, -1);
+    for (int i = 0; w->open_calls && i < PATIENCE; i++)
+        pump(w);
+    promise(w, w->open_calls == 0);
+    store_close(w->store);
+    w->store = NULL;
+    sim_vfs_power_on(w->vfs);
+}
+
+static void live(struct world *w)
+{
+    for (int i = 0; i < ACTIONS && !sim_disk_is_dead(w->disk); i++)
+        act(w);
+    if (!sim_disk_is_dead(w->disk) && below(w, 3) == 0) {
+        calm_end(w);
+    } else {
+        sim_disk_capacity(w->disk, 1 << 30);
+        power_cycle(w);
+    }
+    open_at_last(w);
+    look(w);
+}
+
+static void play(uint64_t seed, bool traced)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    assert_non_null(w);
+    w->seed = seed;
+    w->traced = traced;
+    w->log = (struct log){ .level = LOG_LEVEL_INFO, .sink = on_log, .wall_ms = wall, .arg = w };
+    rand_seed(&w->rand, seed);
+    w->disk = sim_disk_new(rand_next(&w->rand));
+    w->vfs = sim_vfs_new(w->disk);
+    w->wall_ms = 1764000000000;
+    w->options = (struct store_options){
+        .group_max_messages = 1 + (int64_t)below(w, 20),
+        .group_max_bytes = 1 + (int64_t)below(w, 30000),
+        .min_free_space = (int64_t)below(w, 2) * 100000,
+        .budget = &w->budget,
+        .log = &w->log,
+        .wall_ms = wall,
+        .wall_arg = w,
+        .wake = wake,
+        .wake_arg = w,
+    };
+    sim_disk_capacity(w->disk, 1 << 30);
+    open_at_last(w);
+    for (int i = 0; i < LIVES; i++)
+        live(w);
+    store_close(w->store);
+    for (int i = 0; i < w->message_count; i++)
+        for (int k = 0; k < w->messages[i].count; k++)
+            envelope_unref(w->messages[i].rcpts[k].env);
+    promise(w, w->budget.used == 0);
+    sim_vfs_free(w->vfs);
+    sim_disk_free(w->disk);
+    free(w);
+}
+
+struct range {
+    uint64_t first, last;
+};
+
+static void promises_outlive_power_cuts_and_failing_disks(void **state)
+{
+    const struct range *r = *state;
+
+    for (uint64_t seed = r->first; seed <= r->last; seed++)
+        play(seed, r->first == r->last);
+}
+
+int main(int argc, char **argv)
+{
+    struct range range = { 1, SEEDS };
+    const struct CMUnitTest tests[] = { cmocka_unit_test_prestate(promises_outlive_power_cuts_and_failing_disks, &range) };
+
+    if (argc > 1)
+        range.first = range.last = strtoull(argv[1], NULL, 10);
+    if (argc > 2)
+        range.last = strtoull(argv[2], NULL, 10);
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
