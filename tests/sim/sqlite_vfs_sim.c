@@ -36,7 +36,7 @@ struct vfs_file {
     struct file *file;
     struct shared *shared;       /* of the life in which it was opened */
     bool writes, maps;
-    bool nameless;               /* a log just made: its first sync includes the folder, as in SQLite's own for Unix */
+    bool nameless;               /* a log or journal just made: its first sync includes the folder, as in SQLite's own for Unix */
     int level;
     unsigned reads, owns;        /* slots, as bits */
 };
@@ -288,7 +288,7 @@ static int vfs_open(sqlite3_vfs *sv, const char *name, sqlite3_file *sf, int fla
     rc = disk_open_file(disk, name, f->writes ? FILE_WRITE : FILE_READ, &f->file);
     if (rc == FL_ENOENT && flags & SQLITE_OPEN_CREATE) {
         rc = disk_open_file(disk, name, FILE_CREATE, &f->file);
-        f->nameless = flags & SQLITE_OPEN_WAL;
+        f->nameless = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL);
     }
     if (rc < 0)
         return SQLITE_CANTOPEN;
