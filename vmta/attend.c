@@ -6,6 +6,7 @@
 #include "hold.h"
 #include "job.h"
 #include "relay_figures.h"
+#include "resolution.h"
 #include "setback.h"
 #include "settle.h"
 

@@ -1,5 +1,5 @@
 /* site.h: where a domain's mail goes: its hosts in order with their addresses. Domains whose sorted host sets are the same are one
- * site, whose connections and limits are counted together. Loop thread; asks the resolver port. */
+ * site, whose connections and limits are counted together. Pure; loop thread. How it is looked up: resolution.h. */
 #ifndef FL_SITE_H
 #define FL_SITE_H
 
@@ -16,12 +16,14 @@ struct site_target {
     bool host_is_address;
 };
 
-/* Equal sites may share paths: the same hosts, reached in the same way. */
+/* Equal sites may share paths: the same hosts, reached in the same way. Families are part of it, since the list of targets has those
+ * only that the queue which looked it up can use. */
 struct site_key {
     uint64_t hosts;
     uint16_t port;
     uint8_t smart_host, allow_loopback;
-    uint32_t zero;          /* no padding: the key is hashed by its bytes */
+    uint8_t families[2];
+    uint16_t zero;          /* no padding: the key is hashed by its bytes */
 };
 
 struct site {
@@ -46,11 +48,10 @@ struct sites {
 };
 
 void sites_free(struct sites *s);
-/* Begins to look up where q's mail goes; q->resolve becomes RESOLVE_ASKING, or, for an address that the configuration gives,
- * RESOLVE_DONE at once (resolved() is called in every case, never inside this call but for that one). FL_ENOMEM. */
-int sites_resolve(struct sites *s, struct queue *q);
-/* Gives up a look-up under way and the queue's site. */
-void sites_forget(struct sites *s, struct queue *q);
+/* Found or made; a reference is given. NULL without memory. */
+struct site *site_get(struct sites *s, const struct site_key *key);
+/* A fresh list: count targets of these hosts, copied. FL_ENOMEM leaves the old one. */
+int site_fill(struct site *site, const struct mx_host *hosts, int host_count, const struct mx_target *targets, int count);
 struct site *site_ref(struct site *site);
 void site_unref(struct sites *s, struct site *site);
 
