@@ -102,8 +102,8 @@ enum store_health store_health(const struct store *s); /* any thread */
 /* ---------------------------------------------------------------- operations */
 typedef void store_done(void *arg, int rc);
 
-/* Makes a message durable: fresh (all its recipients in memory and deliverable now) or parked. Takes one reference of env (its body
- * included) whatever the result; the caller keeps its own. The body's memory stays. */
+/* Makes a message durable: fresh (all its recipients in memory and deliverable now) or parked. Keeps a reference of env (its body
+ * included) until done; the caller keeps its own. The body's memory stays. */
 void store_accept(struct store *s, struct envelope *env, bool fresh, store_done *done, void *arg);
 
 enum settle_kind {
@@ -131,7 +131,8 @@ struct settle_result {
 typedef void store_settled(void *arg, const struct settle_result *r);
 
 /* Writes the outcome of recipients of one message, in one transaction with the DSN about them (NULL: none; fresh as in
- * store_accept). Takes one reference of env and of dsn. done runs after COMMIT, however long the disk takes. */
+ * store_accept). Keeps a reference of env and of dsn meanwhile; the caller keeps its own. done runs after COMMIT, however long the
+ * disk takes. */
 void store_settle(struct store *s, struct envelope *env, const struct settle_rcpt *rcpts, int count, struct envelope *dsn,
                   bool dsn_fresh, store_settled *done, void *arg);
 

@@ -523,7 +523,7 @@ void ingest_message(struct ingest *in, const struct ingest_message *m, ingest_do
         set_refusal(NO_MEMORY, &no);
     } else if (prepare(in, m, t, &no)) {
         t->fresh = in->ports.may_be_fresh(in->ports.arg, t->env);
-        store_accept(in->ports.store, envelope_ref(t->env), t->fresh, on_stored, t);
+        store_accept(in->ports.store, t->env, t->fresh, on_stored, t);
         body_unref(m->body);
         return;
     }

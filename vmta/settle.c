@@ -215,7 +215,7 @@ static void post(struct settling *s)
     }
     if (!ends)
         s->env->fresh = false;
-    store_settle(s->m->store, envelope_ref(s->env), rcpts, s->count, s->dsn ? envelope_ref(s->dsn) : NULL, s->dsn_fresh,
+    store_settle(s->m->store, s->env, rcpts, s->count, s->dsn, s->dsn_fresh,
                  on_settled, s);
 }
 
