@@ -39,7 +39,7 @@ int attend_take_in(struct mta *m, struct queue *q, struct envelope *env, bool at
     free(rcpt);
     if (!e)
         return 0;
-    e->job = jobs_find(m->jobs, env->tenant, env->job);
+    queue_entry_set_job(e, jobs_find(m->jobs, env->tenant, env->job));
     return n;
 }
 

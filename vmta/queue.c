@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "job.h"
+
 void queues_init(struct queues *qs, struct tenancy *tenancy, uint64_t next_id)
 {
     *qs = (struct queues){ .tenancy = tenancy, .next_id = next_id ? next_id : 1 };
@@ -300,6 +302,13 @@ struct queue_entry *queue_entry_take_out(struct queues *qs, struct queue_entry *
     return out;
 }
 
+void queue_entry_set_job(struct queue_entry *e, struct job *job)
+{
+    e->job = job;
+    if (job)
+        job->ready += e->rcpt_count;
+}
+
 bool queue_entry_split(struct queues *qs, struct queue_entry *e, int n)
 {
     struct queue_entry *rest;
@@ -359,6 +368,8 @@ void queue_entry_free(struct queues *qs, struct queue_entry *e)
     e->queue->sending -= e->state == ENTRY_SENDING;
     e->queue->ready_entries -= e->state == ENTRY_READY;
     qs->memory_rcpts -= e->rcpt_count;
+    if (e->job)
+        e->job->ready -= e->rcpt_count;
     envelope_unref(e->env);
     free(e);
 }

@@ -166,6 +166,8 @@ void queue_count(struct queues *qs, struct queue *q, int64_t messages, int64_t r
  * memory. */
 struct queue_entry *queue_entry_new(struct queues *qs, struct queue *q, struct envelope *env, const int *rcpt, int count,
                                     bool at_front);
+/* Whose campaign it is: counted there as in memory until the entry is freed. NULL: none. */
+void queue_entry_set_job(struct queue_entry *e, struct job *job);
 /* Cuts an entry after its first n recipients; the rest is a new READY entry at the front. False without memory: it stays whole. */
 bool queue_entry_split(struct queues *qs, struct queue_entry *e, int n);
 /* Takes some recipients out of an entry (which: their indices into e->rcpt, rising, not all of them) into a new READY one at the

@@ -11,6 +11,7 @@ struct relay {
     struct mta mta;
     struct tasks *tasks;
     uint64_t generation;
+    uint64_t walk;                /* of the views over all queues: tells this one's sums from an older one's */
     struct timer wake, jobs;
     void (*ended)(void *arg);     /* of relay_shutdown */
     void *ended_arg;

@@ -162,20 +162,16 @@ bool relay_view_queue(struct relay *r, struct slice name,
 /* ---------------------------------------------------------------- jobs */
 static void job_row(struct relay *r, struct job *j, struct view_job *ret)
 {
-    int64_t rate = meter_per_minute(&j->rate, r->mta.now->mono_ms), ready = 0;
+    int64_t rate = meter_per_minute(&j->rate, r->mta.now->mono_ms);
 
     *ret = (struct view_job){
         .tenant = j->tenant, .job = j->job, .delivered = j->delivered, .bounced = j->bounced, .expired = j->expired,
         .dropped = j->dropped, .bytes = j->bytes, .first_accepted_ms = j->first_accepted_ms, .delivered_per_min = rate,
     };
-    for (struct message_entries *m = r->mta.queues.messages; m; m = m->hh.next)
-        for (struct queue_entry *e = m->first; e; e = e->next_of_message)
-            if (e->job == j)
-                ready += queue_view_state(&r->mta, e->queue) == VIEW_READY ? e->rcpt_count : 0;
     if (j->held)
         ret->held = j->queued;
     else
-        ret->ready = ready < j->queued ? ready : j->queued;
+        ret->ready = j->ready < j->queued ? j->ready : j->queued;
     ret->waiting = j->queued - ret->held - ret->ready;
     if (rate > 0 && j->queued > 0 && !j->held)
         ret->eta_ms = r->mta.now->wall_ms + j->queued * MINUTE_MS / rate;
@@ -218,33 +214,23 @@ bool relay_view_job(struct relay *r, struct slice tenant, struct slice job, void
 }
 
 /* ---------------------------------------------------------------- tenants and VMTAs */
-static int64_t oldest_of(const struct relay *r, const struct party *p, bool is_tenant)
+/* What the queues of each tenant and VMTA say together, in one walk over all of them. */
+static void look_at_queues(struct relay *r)
 {
-    int64_t oldest = 0;
+    for (struct queue *q = r->mta.queues.by_name; q; q = queues_next(q)) {
+        struct party *parties[] = { &q->tenant_state->party, &q->vmta_state->party };
 
-    if (p->recipients == 0)
-        return 0;
-    for (const struct queue *q = r->mta.queues.by_name; q; q = queues_next(q)) {
-        const struct party *of = is_tenant ? &q->tenant_state->party : &q->vmta_state->party;
+        for (int i = 0; i < 2; i++) {
+            struct party *p = parties[i];
 
-        if (of == p && q->recipients && q->oldest_ms && (!oldest || q->oldest_ms < oldest))
-            oldest = q->oldest_ms;
+            if (p->view.walk != r->walk)
+                p->view = (struct party_view){ .walk = r->walk };
+            if (q->recipients && q->oldest_ms && (!p->view.oldest_ms || q->oldest_ms < p->view.oldest_ms))
+                p->view.oldest_ms = q->oldest_ms;
+            if (q->last.reply.time_ms && (!p->view.newest || q->last.reply.time_ms > p->view.newest->time_ms))
+                p->view.newest = &q->last.reply;
+        }
     }
-    return oldest;
-}
-
-/* The newest reply that a queue of it heard. */
-static struct last_reply last_of(const struct relay *r, const struct party *p, bool is_tenant)
-{
-    struct last_reply last = { 0 };
-
-    for (const struct queue *q = r->mta.queues.by_name; q; q = queues_next(q)) {
-        const struct party *of = is_tenant ? &q->tenant_state->party : &q->vmta_state->party;
-
-        if (of == p && q->last.reply.time_ms > last.time_ms)
-            last = q->last.reply;
-    }
-    return last;
 }
 
 static bool is_party_held(const struct relay *r, struct slice name, bool is_tenant)
@@ -262,15 +248,20 @@ static bool is_party_held(const struct relay *r, struct slice name, bool is_tena
 
 static void stream_row(struct relay *r, struct party *p, bool is_tenant, struct view_stream *ret)
 {
+    struct party_view seen = { 0 };
     int64_t now = r->mta.now->mono_ms;
 
+    if (p->view.walk == r->walk)
+        seen = p->view;
     *ret = (struct view_stream){
         .name = slice_of(p->name), .held = is_party_held(r, slice_of(p->name), is_tenant), .messages = p->messages,
-        .recipients = p->recipients, .bytes = p->bytes, .oldest_ms = oldest_of(r, p, is_tenant), .connections = p->connections,
+        .recipients = p->recipients, .bytes = p->bytes, .oldest_ms = seen.oldest_ms, .connections = p->connections,
         .delivered_per_min = meter_per_minute(&p->delivered, now), .deferred_per_min = meter_per_minute(&p->deferred, now),
         .bounced_per_min = meter_per_minute(&p->bounced, now), .accepted_per_min = meter_per_minute(&p->accepted, now),
-        .rejected_per_min = meter_per_minute(&p->rejected, now), .last_reply = last_of(r, p, is_tenant),
+        .rejected_per_min = meter_per_minute(&p->rejected, now),
     };
+    if (seen.newest)
+        ret->last_reply = *seen.newest;
     if (is_tenant)
         ret->tenant = conf_tenant(r->mta.queues.conf, ret->name);
     else
@@ -290,6 +281,8 @@ static bool view_parties(struct relay *r, struct party *table, bool is_tenant, s
         if ((p->in_conf || p->recipients) && page_is_behind(slice_of(p->name), after))
             page_add(&page, slice_of(p->name), p);
     page_sort(&page);
+    r->walk++;
+    look_at_queues(r);
     for (int i = 0; i < page.count; i++) {
         struct view_stream row;
 

@@ -14,6 +14,7 @@ enum {
     SELECT_BATCH = 500,
     UNDER_WAY_MAX = 4000,      /* recipients of a task whose settles are awaited */
     QUEUES_A_TURN = 200,
+    MESSAGES_A_STEP = 500,     /* in memory */
 };
 
 struct task {
@@ -28,8 +29,12 @@ struct task {
     struct conf *conf;              /* a reference: the target points into it */
     uint64_t *queues;               /* ids of those that matched when it began */
     int queue_count, at;
-    bool memory_done;               /* of the queue at `at` */
+    struct ulid *messages;          /* in memory when the task came to the queue at `at`; NULL: not looked at yet */
+    int message_count, message_at;
     struct load_key after;
+    bool by_key;                    /* a message or a job is named: what is parked is selected by it, not queue by queue */
+    bool key_done;
+    uint64_t woken;                 /* the queue that was woken last */
     bool selecting, found_any, answered;
     int under_way;
     int64_t expected;               /* what matched by the counts; -1: not known before the end */
@@ -60,6 +65,7 @@ static void task_free(struct tasks *ts, struct task *t)
     TAILQ_REMOVE(&ts->all, t, link);
     ts->count--;
     conf_unref(t->conf);
+    free(t->messages);
     free(t->queues);
     free(t->text);
     free(t);
@@ -202,113 +208,6 @@ static bool verdict_of(struct task *t, struct queue *q, int rcpt, struct settle_
     return false;
 }
 
-/* Held mail stays where it is: nothing wakes it but its release. */
-static bool acts_on_memory(const struct task *t)
-{
-    return t->a.kind == ACTION_DROP || t->a.kind == ACTION_MOVE || t->a.kind == ACTION_HOLD;
-}
-
-static void act_on_entry(struct task *t, struct queue_entry *e)
-{
-    struct settle_verdict *v;
-    bool acts = true;
-
-    t->found_any = true;
-    t->view.matched += e->rcpt_count;
-    if (t->a.dry_run || !acts_on_memory(t) || e->state == ENTRY_SETTLING) {
-        t->view.done += e->rcpt_count;
-        return;
-    }
-    if (e->state == ENTRY_SENDING) {
-        /* what is being sent finishes */
-        e->drop = t->a.kind == ACTION_DROP;
-        e->drop_dsn = e->drop && t->a.dsn;
-        t->view.done += e->rcpt_count;
-        return;
-    }
-    v = calloc((size_t)e->rcpt_count, sizeof *v);
-    for (int i = 0; v && i < e->rcpt_count; i++)
-        acts = verdict_of(t, e->queue, e->rcpt[i], &v[i]) && acts;
-    t->view.done += e->rcpt_count;
-    if (v && acts)
-        settle_entry(t->m, e, v, NULL);
-    free(v);
-}
-
-/* The entries of one queue, all in one go: each is looked at once. Bounded by what may be in memory. */
-static int act_on_memory(struct task *t, struct queue *q)
-{
-    struct queue_entries *lines[] = { &q->busy, &q->ready };
-    int n = 0;
-
-    for (int i = 0; i < 2; i++) {
-        struct queue_entry *e, *next;
-
-        for (e = TAILQ_FIRST(lines[i]); e; e = next) {
-            next = TAILQ_NEXT(e, link);
-            n++;
-            if (selects_message(t, e->env))
-                act_on_entry(t, e);
-        }
-    }
-    return n;
-}
-
-static void act_on_parked(struct task *t, struct envelope *env)
-{
-    for (int i = 0; i < env->rcpt_count; i++) {
-        struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
-        struct settle_verdict v;
-
-        if (!q || !selects_queue(t, q) || queues_has_rcpt(&t->m->queues, &env->id, env->rcpts[i].number))
-            continue;
-        t->found_any = true;
-        t->view.matched++;
-        t->view.done++;
-        if (t->a.dry_run || !verdict_of(t, q, i, &v))
-            continue;
-        /* one settle a recipient: those of one message may lie in several queues */
-        t->under_way++;
-        settle_parked(t->m, q, env, &v, 1, on_done, t);
-    }
-}
-
-static void next_queue(struct task *t)
-{
-    t->at++;
-    t->memory_done = false;
-    t->after = (struct load_key){ 0 };
-}
-
-static void on_selected(void *arg, int rc, const struct load_result *r)
-{
-    struct task *t = arg;
-
-    t->selecting = false;
-    for (int i = 0; rc == 0 && i < r->count; i++) {
-        if (t->view.running && selects_message(t, r->envelopes[i]))
-            act_on_parked(t, r->envelopes[i]);
-        envelope_unref(r->envelopes[i]);
-    }
-    t->after = r->after;
-    if (rc < 0 || !r->more)
-        next_queue(t);
-}
-
-static void select_parked(struct task *t, uint64_t queue)
-{
-    struct store_selection sel = { .queue = queue, .received_before_ms = NEVER_MS, .message = t->a.message };
-
-    if (t->a.older_ms)
-        sel.received_before_ms = t->m->now->wall_ms - t->a.older_ms;
-    if (t->a.job.n) {
-        sel.tenant = t->a.tenant;
-        sel.job = t->a.job;
-    }
-    t->selecting = true;
-    store_select(t->m->store, &sel, &t->after, SELECT_BATCH, on_selected, t);
-}
-
 /* Lets everything that the queue waits for be tried at once. */
 static void wake_queue(struct mta *m, struct queue *q)
 {
@@ -333,14 +232,162 @@ static void wake_queue(struct mta *m, struct queue *q)
     attend_soon(m, q);
 }
 
+static void wake_once(struct task *t, struct queue *q)
+{
+    if (t->a.kind != ACTION_RETRY || t->a.dry_run || t->woken == q->key.id)
+        return;
+    t->woken = q->key.id;
+    q->rewind = true;
+    wake_queue(t->m, q);
+}
+
+/* Held mail stays where it is: nothing wakes it but its release. */
+static bool acts_on_memory(const struct task *t)
+{
+    return t->a.kind == ACTION_DROP || t->a.kind == ACTION_MOVE || t->a.kind == ACTION_HOLD;
+}
+
+static void act_on_entry(struct task *t, struct queue_entry *e)
+{
+    struct settle_verdict *v;
+    bool acts = true;
+
+    t->found_any = true;
+    t->view.matched += e->rcpt_count;
+    wake_once(t, e->queue);
+    if (t->a.dry_run || !acts_on_memory(t) || e->state == ENTRY_SETTLING) {
+        t->view.done += e->rcpt_count;
+        return;
+    }
+    if (e->state == ENTRY_SENDING) {
+        /* what is being sent finishes */
+        e->drop = t->a.kind == ACTION_DROP;
+        e->drop_dsn = e->drop && t->a.dsn;
+        t->view.done += e->rcpt_count;
+        return;
+    }
+    v = calloc((size_t)e->rcpt_count, sizeof *v);
+    for (int i = 0; v && i < e->rcpt_count; i++)
+        acts = verdict_of(t, e->queue, e->rcpt[i], &v[i]) && acts;
+    t->view.done += e->rcpt_count;
+    if (v && acts)
+        settle_entry(t->m, e, v, NULL);
+    free(v);
+}
+
+/* Which messages of the queue are in memory now: their entries move while the task acts, a piece a turn. */
+static bool collect_messages(struct task *t, const struct queue *q)
+{
+    const struct queue_entries *lines[] = { &q->busy, &q->ready };
+
+    t->messages = malloc((size_t)(queue_in_memory(q) + 1) * sizeof *t->messages);
+    t->message_count = t->message_at = 0;
+    for (int i = 0; t->messages && i < 2; i++)
+        for (const struct queue_entry *e = TAILQ_FIRST(lines[i]); e; e = TAILQ_NEXT(e, link))
+            t->messages[t->message_count++] = e->env->id;
+    return t->messages != NULL;
+}
+
+/* q NULL: whatever queue it is in. */
+static void act_on_message(struct task *t, const struct queue *q, const struct ulid *id)
+{
+    struct message_entries *m = queues_message(&t->m->queues, id);
+    struct queue_entry *e, *next;
+
+    for (e = m ? m->first : NULL; e; e = next) {
+        next = e->next_of_message;
+        if ((!q || e->queue == q) && selects_queue(t, e->queue) && selects_message(t, e->env))
+            act_on_entry(t, e);
+    }
+}
+
+/* False: more of it is in memory, for the next turn. */
+static bool act_on_memory(struct task *t, struct queue *q)
+{
+    int until;
+
+    if (!t->messages && !collect_messages(t, q))
+        return false;
+    until = t->message_at + MESSAGES_A_STEP < t->message_count ? t->message_at + MESSAGES_A_STEP : t->message_count;
+    for (; t->message_at < until; t->message_at++)
+        /* a message whose entries were split stands there once for each: only the first time counts */
+        if (t->message_at == 0 || ulid_cmp(&t->messages[t->message_at], &t->messages[t->message_at - 1]) != 0)
+            act_on_message(t, q, &t->messages[t->message_at]);
+    return t->message_at >= t->message_count;
+}
+
+static void act_on_parked(struct task *t, struct envelope *env)
+{
+    for (int i = 0; i < env->rcpt_count; i++) {
+        struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
+        struct settle_verdict v;
+
+        if (!q || !selects_queue(t, q) || queues_has_rcpt(&t->m->queues, &env->id, env->rcpts[i].number))
+            continue;
+        t->found_any = true;
+        t->view.matched++;
+        t->view.done++;
+        wake_once(t, q);
+        if (t->a.dry_run || !verdict_of(t, q, i, &v))
+            continue;
+        /* one settle a recipient: those of one message may lie in several queues */
+        t->under_way++;
+        settle_parked(t->m, q, env, &v, 1, on_done, t);
+    }
+}
+
+static void next_queue(struct task *t)
+{
+    t->at++;
+    free(t->messages);
+    t->messages = NULL;
+    t->after = (struct load_key){ 0 };
+}
+
+static void on_selected(void *arg, int rc, const struct load_result *r)
+{
+    struct task *t = arg;
+
+    t->selecting = false;
+    for (int i = 0; rc == 0 && i < r->count; i++) {
+        if (t->view.running && selects_message(t, r->envelopes[i]))
+            act_on_parked(t, r->envelopes[i]);
+        envelope_unref(r->envelopes[i]);
+    }
+    t->after = r->after;
+    if (rc == 0 && r->more)
+        return;
+    if (t->at < t->queue_count)
+        next_queue(t);
+    else
+        t->key_done = true;
+}
+
+static void select_parked(struct task *t, uint64_t queue)
+{
+    struct store_selection sel = { .queue = queue, .received_before_ms = NEVER_MS, .message = t->a.message };
+
+    if (t->a.older_ms)
+        sel.received_before_ms = t->m->now->wall_ms - t->a.older_ms;
+    if (t->a.job.n) {
+        sel.tenant = t->a.tenant;
+        sel.job = t->a.job;
+    }
+    t->selecting = true;
+    store_select(t->m->store, &sel, &t->after, SELECT_BATCH, on_selected, t);
+}
+
 /* One step at the queue where the task is; false: nothing more in this turn. */
 static bool step(struct task *t)
 {
     struct queue *q;
-    int64_t before = t->view.matched;
 
     if (t->selecting || t->under_way > UNDER_WAY_MAX)
         return false;
+    if (t->at >= t->queue_count && t->by_key && !t->key_done) {
+        select_parked(t, 0);
+        return false;
+    }
     if (t->at >= t->queue_count) {
         if (t->under_way == 0)
             end(t);
@@ -351,19 +398,14 @@ static bool step(struct task *t)
         next_queue(t);
         return true;
     }
-    if (!t->memory_done) {
-        t->memory_done = true;
-        act_on_memory(t, q);
-    }
-    if (queue_parked(q) > 0) {
-        if (t->a.kind == ACTION_RETRY && !t->a.dry_run)
-            q->rewind = true;
+    if (!act_on_memory(t, q))
+        return false;
+    if (is_by_queue(&t->a))
+        wake_once(t, q);
+    if (queue_parked(q) > 0 && !t->by_key)
         select_parked(t, q->key.id);
-    } else {
+    else
         next_queue(t);
-    }
-    if (t->a.kind == ACTION_RETRY && !t->a.dry_run && (t->view.matched > before || is_by_queue(&t->a)))
-        wake_queue(t->m, q);
     return !t->selecting;
 }
 
@@ -605,8 +647,15 @@ static int begin(struct task *t, char *text, size_t size)
         rc = collect_queues(t);
     if (rc == 0)
         rc = check_grants(t, text, size);
-    if (rc < 0 || t->a.dry_run)
+    if (rc < 0)
         return rc;
+    t->by_key = t->a.message || t->a.job.n;
+    if (t->a.message) {
+        t->at = t->queue_count;
+        act_on_message(t, NULL, t->a.message);
+    }
+    if (t->a.dry_run)
+        return 0;
     if (t->a.kind == ACTION_HOLD)
         rc = add_rule(t);
     else if (t->a.kind == ACTION_RELEASE)
@@ -615,6 +664,7 @@ static int begin(struct task *t, char *text, size_t size)
         /* the rule is all: no row is touched */
         t->view.matched = t->view.done = t->expected;
         t->at = t->queue_count;
+        t->key_done = true;
     }
     return rc;
 }

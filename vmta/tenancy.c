@@ -96,7 +96,6 @@ static void parties_free(struct party **table)
 
     HASH_ITER(hh, *table, p, next) {
         HASH_DELETE(hh, *table, p);
-        note_free(&p->last);
         free(p->name);
         free(p);
     }

@@ -11,6 +11,13 @@
 #include "meter.h"
 #include "note.h"
 
+/* Sums over the queues of one, for a view: valid within the walk that made them. */
+struct party_view {
+    uint64_t walk;
+    int64_t oldest_ms;
+    const struct last_reply *newest;     /* borrowed from a queue */
+};
+
 /* What both have. */
 struct party {
     char *name;
@@ -18,7 +25,7 @@ struct party {
     int64_t messages, recipients, bytes; /* in its queues; a message counts once a queue */
     int64_t connections;                 /* open (VMTA), in use (tenant) */
     struct meter delivered, deferred, bounced, accepted, rejected;
-    struct note last;
+    struct party_view view;
     struct ceiling ceiling;              /* of connections */
     struct bucket bucket;                /* of recipients attempted */
     UT_hash_handle hh;
