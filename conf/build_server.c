@@ -4,6 +4,8 @@
 #include "build.h"
 #include "domain.h"
 
+enum { SOCKET_PATH_MAX = 107 }; /* sun_path of unix(7), without its NUL */
+
 void build_server(struct build *b)
 {
     struct conf *c = b->conf;
@@ -138,6 +140,9 @@ void build_admin(struct build *b)
     c->admin.socket =
         socket->text.p[0] == '/' ? socket->value.text : arena_printf(b->arena, "%s/%s", c->server.data_dir, socket->text.p);
     b->lost |= !c->admin.socket;
+    if (c->admin.socket && strlen(c->admin.socket) > SOCKET_PATH_MAX)
+        finding_error(b->findings, &socket->at, "socket: %s is longer than the %d bytes that the path of a socket may have",
+                      c->admin.socket, SOCKET_PATH_MAX);
     if (http && http->kind == NODE_MAP)
         build_http(b, http);
 }

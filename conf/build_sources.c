@@ -88,6 +88,10 @@ static void apply(struct build *b, const struct entry *e, unsigned usable, struc
     parse_fill_set(b->parse, e->node, s);
     if (trust && trust->ok && trust->value.number && !auth)
         s->require_auth = false;
+    if (auth && auth->ok && !auth->value.number && !s->always_allow_relaying)
+        finding_warning(b->findings, &auth->at,
+                        "require_auth: false alone lets nobody send: who does not log in is served from a "
+                        "trusted source only (always_allow_relaying), and for relay_domains");
     if (mechanisms && mechanisms->ok)
         set_mechanisms(b, mechanisms, usable, s);
     set_tenant(b, e->node, s);

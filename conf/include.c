@@ -141,7 +141,7 @@ static struct seen_file *remember(struct includer *in, const struct stat *st, co
     return s;
 }
 
-/* Opens one part of a path below dir, never through a symbolic link. A negative result was reported. */
+/* Opens one part of a path below dir, never through a symbolic link. A negative result was reported, or is none. */
 static int open_part(struct includer *in, const struct wanted *w, int dir, const char *part, const char *shown, bool is_folder)
 {
     const struct conf_place *at = &w->node->at;
@@ -149,6 +149,8 @@ static int open_part(struct includer *in, const struct wanted *w, int dir, const
     int fd;
 
     if (fstatat(dir, part, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == ENOENT && w->is_pattern)
+            return -1; /* a pattern may match nothing */
         finding_error(in->findings, at, "include: %s: %s", shown, strerror(errno));
         return -1;
     }
@@ -157,6 +159,8 @@ static int open_part(struct includer *in, const struct wanted *w, int dir, const
                       shown);
         return -1;
     }
+    if (is_folder && w->is_pattern && !S_ISDIR(st.st_mode))
+        return -1; /* there is nothing below a file */
     if (is_folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
         finding_error(in->findings, at, "include: %s is no %s", shown, is_folder ? "folder" : "regular file");
         return -1;
@@ -292,6 +296,7 @@ static bool add_parts(struct wanted *w, struct slice path)
         if (w->count == INCLUDE_PARTS_MAX)
             return false;
         w->parts[w->count++] = part;
+        w->is_pattern |= is_pattern(part);
     }
     return true;
 }

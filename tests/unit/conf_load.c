@@ -104,6 +104,7 @@ static void includes_stay_below_the_folder(void **state)
     assert_int_equal(desk.conf->dns.timeout_ms, 3000);
     right("include: [t/../t/a.yaml, \"none-*.yaml\"]\n");
     right("include: [~/t/a.yaml]\n");
+    right("include: [none/*.yaml, \"*/none.yaml\"]\n");
     wrong("include: [t/c.yaml]\n", 1, "t/c.yaml|No such file");
     wrong("include: [../x.yaml]\n", 1, "../x.yaml|outside");
     wrong("include: [t/../../x.yaml]\n", 1, "outside");
