@@ -141,20 +141,25 @@ struct slice smtp_server_output(struct smtp_server *s)
 }
 
 /* ---------------------------------------------------------------- input */
+static bool is_too_long(struct slice line, size_t octets, size_t (*limit)(struct slice line))
+{
+    return octets > SMTP_LINE_MAX && octets > limit(line); /* no limit is below it: most lines are not looked up */
+}
+
 bool smtp_take_line(struct smtp_server *s, size_t (*limit)(struct slice line), struct slice *ret, enum smtp_say *ret_say)
 {
     size_t end = slice_find(s->in, '\n');
     struct slice line = slice_head(s->in, end);
 
     if (end == s->in.n) {
-        s->skipping |= end >= limit(line);
+        s->skipping |= is_too_long(line, end + 1, limit);
         if (s->skipping) /* nothing of it is needed any more */
             s->in = SLICE_NONE;
         return false;
     }
     s->in = slice_skip(s->in, end + 1);
     *ret_say = SAYS;
-    if (s->skipping || end + 1 > limit(line))
+    if (s->skipping || is_too_long(line, end + 1, limit))
         *ret_say = SAY_LINE_TOO_LONG;
     else if (end == 0 || line.p[end - 1] != '\r')
         *ret_say = SAY_NOT_CRLF; /* RFC 5321 2.3.8: only CR LF ends a line */
@@ -232,6 +237,7 @@ enum smtp_action_type smtp_server_next(struct smtp_server *s, struct smtp_action
         s->action_count--;
         return ret->type;
     }
+    s->output_was_full = output_is_full(s);
     keep_rest(s);
     *ret = (struct smtp_action){ .type = SMTP_WAIT };
     return SMTP_WAIT;
@@ -239,7 +245,7 @@ enum smtp_action_type smtp_server_next(struct smtp_server *s, struct smtp_action
 
 bool smtp_server_has_more(const struct smtp_server *s)
 {
-    return s->action_count || s->state == SMTP_STATE_CLOSING || (s->in.n && states[s->state].run && output_is_full(s));
+    return s->output_was_full;
 }
 
 bool smtp_server_wants_input(const struct smtp_server *s)

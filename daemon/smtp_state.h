@@ -63,6 +63,7 @@ struct smtp_server {
     struct buf kept;
     struct buf out;
     size_t fetched;              /* octets of out that the driver has seen */
+    bool output_was_full;        /* the last step was not taken for that reason */
     bool skipping;               /* the rest of an over-long line */
     bool broken;                 /* no memory for a reply: nothing but closing is left */
     enum smtp_say quit;          /* SAYS, or what to close with once the open question is answered */
