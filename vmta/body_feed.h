@@ -1,5 +1,5 @@
-/* body_feed.h: the content of a message, once, from its beginning to its end, wherever it lies: what is in memory is named, what is on
- * disk is read piece by piece. One piece is given for each call of body_feed_more, so the taker sets the pace.
+/* body_feed.h: the content of a message, once, from its beginning to its end, wherever it lies: what is in memory is named,
+ * what is on disk is read piece by piece. One piece is given for each call of body_feed_more, so the taker sets the pace.
  * Loop thread; one feed belongs to one connection. */
 #ifndef FL_BODY_FEED_H
 #define FL_BODY_FEED_H

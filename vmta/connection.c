@@ -350,8 +350,8 @@ static void perform_all(struct connection *c, bool may_call_back)
     }
 }
 
-/* Whatever happens to the connection happens between these two. The outermost leave performs what the client wants and flushes once;
- * c may be gone after it. */
+/* Whatever happens to the connection happens between these two. The outermost leave performs what the client wants and
+ * flushes once; c may be gone after it. */
 static void enter(struct connection *c)
 {
     c->depth++;

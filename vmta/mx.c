@@ -108,7 +108,8 @@ static int more_preferred(const struct mx_host *hosts, int count, const struct m
 }
 
 /* The host's addresses of one family, in random order, behind what *n says. */
-static void add_family(const struct mx_host *hosts, int host, uint8_t family, struct rand *r, struct mx_target *ret, int max, int *n)
+static void add_family(const struct mx_host *hosts, int host, uint8_t family, struct rand *r, struct mx_target *ret, int max,
+                       int *n)
 {
     int first = *n;
 
@@ -123,8 +124,8 @@ static void add_family(const struct mx_host *hosts, int host, uint8_t family, st
     }
 }
 
-enum mx_result mx_targets(const struct mx_host *hosts, int count, const uint8_t families[2], const struct mx_guard *guard, struct rand *r,
-                          struct mx_target *ret, int max, int *ret_count)
+enum mx_result mx_targets(const struct mx_host *hosts, int count, const uint8_t families[2], const struct mx_guard *guard,
+                          struct rand *r, struct mx_target *ret, int max, int *ret_count)
 {
     int usable = more_preferred(hosts, count, guard);
     int n = 0;

@@ -35,7 +35,8 @@ static const struct {
     int code;             /* 0: any */
     const char *enhanced; /* NULL: any */
 } of_the_message[] = {
-    { 552, NULL }, { 0, "5.3.4" }, { 0, "5.1.7" }, { 0, "5.1.8" }, { 0, "5.6.1" }, { 0, "5.6.3" }, { 0, "5.6.7" }, { 0, "5.6.9" },
+    { 552, NULL },   { 0, "5.3.4" }, { 0, "5.1.7" }, { 0, "5.1.8" },
+    { 0, "5.6.1" },  { 0, "5.6.3" }, { 0, "5.6.7" }, { 0, "5.6.9" },
 };
 
 enum outcome_class outcome_class(const struct reply *r)
@@ -133,7 +134,10 @@ struct outcome outcome_of_dns(enum outcome_dns kind, int64_t since_first_ms, str
 const char *outcome_verdict_name(enum outcome_verdict v)
 {
     static const char *const names[] = {
-        [OUTCOME_DELIVERED] = "delivered", [OUTCOME_DEFERRED] = "deferred", [OUTCOME_BOUNCED] = "bounced", [OUTCOME_AT_ONCE] = "at once",
+        [OUTCOME_DELIVERED] = "delivered",
+        [OUTCOME_DEFERRED] = "deferred",
+        [OUTCOME_BOUNCED] = "bounced",
+        [OUTCOME_AT_ONCE] = "at once",
     };
 
     return names[v];

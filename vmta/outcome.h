@@ -1,6 +1,6 @@
-/* outcome.h: what an attempt means for the recipients and for what it speaks of: one table, by stage and class (docs/architecture.md has
- * it for people).
- * Pure; any thread. delivery.c asks for each recipient of a transaction, for the end of a connection, and for DNS. */
+/* outcome.h: what an attempt means for the recipients and for what it speaks of: one table, by stage and class
+ * (docs/architecture.md has it for people). Pure; any thread. delivery.c asks for each recipient of a transaction, for the
+ * end of a connection, and for DNS. */
 #ifndef FL_OUTCOME_H
 #define FL_OUTCOME_H
 
@@ -15,7 +15,7 @@ enum outcome_verdict {
     OUTCOME_DELIVERED,
     OUTCOME_DEFERRED,   /* waits by the schedule; an attempt is counted where the scope is SCOPE_RECIPIENT */
     OUTCOME_BOUNCED,
-    OUTCOME_AT_ONCE,    /* ready again now, no attempt counted: 421 or loss before it was judged, a surplus recipient, another host */
+    OUTCOME_AT_ONCE,    /* ready again now, no attempt counted: 421 or loss before a verdict, surplus recipient, next host */
 };
 
 /* What a failure sets back, from small to large. */
@@ -49,9 +49,11 @@ struct outcome {
 enum outcome_class outcome_class(const struct reply *r);
 /* The table alone: default for what was answered (or not) at a stage. */
 struct outcome outcome_at(enum reply_stage stage, enum outcome_class class);
-/* One recipient of a transaction. again: it was made ready at once before for the same reason since its last attempt (at most once). */
+/* One recipient of a transaction. again: it was made ready at once before for the same reason since its last attempt (at
+ * most once). */
 struct outcome outcome_of_rcpt(const struct transaction_result *t, const struct rcpt_result *r, bool again);
-/* MAIL was refused: the queue waits, or the message bounces (552, 5.3.4, 5.1.7, 5.1.8). Part of outcome_of_rcpt; for the set-back. */
+/* MAIL was refused: the queue waits, or the message bounces (552, 5.3.4, 5.1.7, 5.1.8). Part of outcome_of_rcpt; for the
+ * set-back. */
 struct outcome outcome_of_mail(const struct reply *r);
 /* The end of a connection: what it sets back. its verdict is that of recipients that waited for it. */
 struct outcome outcome_of_end(const struct connection_failure *f);
@@ -67,8 +69,8 @@ enum outcome_dns {
 
 enum { OUTCOME_NXDOMAIN_AGAIN_MS = 5 * 60 * 1000 }; /* a second NXDOMAIN so much later bounces */
 
-/* since_first_ms: how long ago the first such answer in a row was; negative: this is the first. *ret_reply gets what a recipient is told
- * ("5.1.10" …; code 0). */
+/* since_first_ms: how long ago the first such answer in a row was; negative: this is the first. *ret_reply gets what a
+ * recipient is told ("5.1.10" …; code 0). */
 struct outcome outcome_of_dns(enum outcome_dns kind, int64_t since_first_ms, struct reply *ret_reply);
 
 /* "delivered", "deferred", …; "recipient", "queue", … */

@@ -28,8 +28,8 @@ int sasl_client_new(unsigned mechanism, const char *user, const char *password, 
 void sasl_client_free(struct sasl_client *s); /* takes NULL */
 /* Does the client speak first (an initial response)? */
 bool sasl_client_speaks_first(const struct sasl_client *s);
-/* The next words, base64, into out, for a challenge in base64 (empty for the initial response). False: the challenge is nonsense or the
- * server is not who it claims to be; the exchange must be given up. */
+/* The next words, base64, into out, for a challenge in base64 (empty for the initial response). False: the challenge is
+ * nonsense or the server is not who it claims to be; the exchange must be given up. */
 bool sasl_client_step(struct sasl_client *s, struct slice challenge, struct buf *out);
 /* The server said 235: is that all it has to prove (SCRAM: its signature was seen and is right)? */
 bool sasl_client_is_done(const struct sasl_client *s);

@@ -171,8 +171,8 @@ static void clear_actions(struct smtp_client *c)
     c->ask_tls = c->say_ready = c->ask_scan = c->ask_body = c->say_room = c->body_asked = false;
 }
 
-void client_fail(struct smtp_client *c, int64_t now_ms, enum connection_end end, enum reply_stage stage, const struct reply *reply,
-                 const char *enhanced, const char *text)
+void client_fail(struct smtp_client *c, int64_t now_ms, enum connection_end end, enum reply_stage stage,
+                 const struct reply *reply, const char *enhanced, const char *text)
 {
     if (c->phase == CLIENT_ENDED)
         return;
@@ -189,8 +189,8 @@ void client_fail(struct smtp_client *c, int64_t now_ms, enum connection_end end,
     c->say_close = true;
 }
 
-void client_refuse(struct smtp_client *c, int64_t now_ms, enum reply_stage stage, const struct reply *reply, const char *enhanced,
-                   const char *text)
+void client_refuse(struct smtp_client *c, int64_t now_ms, enum reply_stage stage, const struct reply *reply,
+                   const char *enhanced, const char *text)
 {
     client_fail(c, now_ms, CONNECTION_FAILED, stage, reply, enhanced, text);
     if (!c->failure.is_421)
@@ -210,7 +210,9 @@ static enum reply_stage stage_now(const struct smtp_client *c)
 /* The remote broke off, or broke the rules. */
 void client_lose(struct smtp_client *c, int64_t now_ms, const struct reply *reply, const char *text)
 {
-    enum connection_end end = c->phase == CLIENT_QUIT ? CONNECTION_QUIT : c->phase == CLIENT_READY ? CONNECTION_LOST : CONNECTION_FAILED;
+    enum connection_end end = c->phase == CLIENT_QUIT    ? CONNECTION_QUIT
+                              : c->phase == CLIENT_READY ? CONNECTION_LOST
+                                                         : CONNECTION_FAILED;
 
     client_fail(c, now_ms, end, stage_now(c), reply, "", text);
 }

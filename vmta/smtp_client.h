@@ -1,8 +1,9 @@
-/* smtp_client.h: the client's side of one SMTP conversation (RFC 5321), from the banner to QUIT.
- * Pure; used by one thread at a time. A driver (vmta/connection.c) loops:
+/* smtp_client.h: the client's side of one SMTP conversation (RFC 5321), from the banner to QUIT. Pure; used by one thread at
+ * a time. A driver (vmta/connection.c) loops:
  *   event or input -> smtp_client_next() until SMTP_CLIENT_WAIT -> flush the stream -> more input.
- * Replies are matched to commands strictly in order. A reply that begins before its command was handed out is no reply: the connection
- * ends. At most two transactions are under way: one that waits for the reply to its dot, and one whose commands ride behind it. */
+ * Replies are matched to commands strictly in order. A reply that begins before its command was handed out is no reply: the
+ * connection ends. At most two transactions are under way: one that waits for the reply to its dot, and one whose commands
+ * ride behind it. */
 #ifndef FL_SMTP_CLIENT_H
 #define FL_SMTP_CLIENT_H
 
@@ -40,11 +41,13 @@ struct smtp_client *smtp_client_new(const struct profile *profile, bool skip_tls
 /* Takes NULL. Transactions that were not reported are forgotten; their envelopes are the owner's. */
 void smtp_client_free(struct smtp_client *c);
 
-/* The stream is connected (and, with implicit_tls, its handshake is done: verified as in smtp_client_tls): the banner is awaited. */
+/* The stream is connected (and, with implicit_tls, its handshake is done: verified as in smtp_client_tls): the banner is
+ * awaited. */
 void smtp_client_connected(struct smtp_client *c, int64_t now_ms, bool verified);
 /* The handshake asked for is done. verified: chain and name were right. */
 void smtp_client_tls(struct smtp_client *c, int64_t now_ms, bool verified);
-/* Feeds bytes read from the peer. *in is advanced up to where an action is due: call smtp_client_next until WAIT, then feed the rest. */
+/* Feeds bytes read from the peer. *in is advanced up to where an action is due: call smtp_client_next until WAIT, then feed
+ * the rest. */
 void smtp_client_input(struct smtp_client *c, int64_t now_ms, struct slice *in);
 /* Why there is no stream any more. */
 struct smtp_client_loss {

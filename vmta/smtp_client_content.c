@@ -1,5 +1,5 @@
-/* smtp_client_content.c: the content, and the reply that decides: DATA with its dot, or one BDAT for what is BINARYMIME (RFC 3030), since
- * only that cannot go by DATA. */
+/* smtp_client_content.c: the content, and the reply that decides: DATA with its dot, or one BDAT for what is BINARYMIME (RFC
+ * 3030), since only that cannot go by DATA. */
 #include "body.h"
 #include "smtp_client_state.h"
 

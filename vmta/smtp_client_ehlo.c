@@ -52,8 +52,10 @@ static const struct {
     const char *keyword;
     void (*take)(struct offer *o, struct slice arg);
 } keywords[] = {
-    { "PIPELINING", take_pipelining }, { "SIZE", take_size },         { "8BITMIME", take_eight_bit_mime }, { "SMTPUTF8", take_smtputf8 },
-    { "CHUNKING", take_chunking },     { "BINARYMIME", take_binarymime }, { "DSN", take_dsn },             { "STARTTLS", take_starttls },
+    { "PIPELINING", take_pipelining }, { "SIZE", take_size },
+    { "8BITMIME", take_eight_bit_mime }, { "SMTPUTF8", take_smtputf8 },
+    { "CHUNKING", take_chunking },     { "BINARYMIME", take_binarymime },
+    { "DSN", take_dsn },               { "STARTTLS", take_starttls },
     { "AUTH", take_auth },
 };
 

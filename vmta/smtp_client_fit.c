@@ -1,5 +1,6 @@
-/* smtp_client_fit.c: does the message fit the host? What needs an extension that is not offered is not converted, since that would
- * break signatures: it goes out where it turns out not to need the extension, and bounces with the right code where it does. */
+/* smtp_client_fit.c: does the message fit the host? What needs an extension that is not offered is not converted, since that
+ * would break signatures: it goes out where it turns out not to need the extension, and bounces with the right code where it
+ * does. */
 #include "address.h"
 #include "body.h"
 #include "smtp_client_state.h"

@@ -19,8 +19,8 @@
 #include "sasl_client.h"
 
 enum client_phase {
-    CLIENT_NEW, CLIENT_BANNER, CLIENT_EHLO, CLIENT_HELO, CLIENT_STARTTLS, CLIENT_HANDSHAKE, CLIENT_AUTH, CLIENT_READY, CLIENT_QUIT,
-    CLIENT_ENDED, CLIENT_PHASES
+    CLIENT_NEW, CLIENT_BANNER, CLIENT_EHLO, CLIENT_HELO, CLIENT_STARTTLS, CLIENT_HANDSHAKE, CLIENT_AUTH, CLIENT_READY,
+    CLIENT_QUIT, CLIENT_ENDED, CLIENT_PHASES
 };
 
 enum tx_phase { TX_FREE, TX_SCAN, TX_RSET, TX_MAIL, TX_RCPT, TX_DATA, TX_BODY, TX_DOT, TX_OVER, TX_PHASES };
@@ -94,11 +94,11 @@ int client_say(struct smtp_client *c, const char *command);
 /* Did rc say that there is no memory? Then the conversation is ended. */
 bool client_out_failed(struct smtp_client *c, int64_t now_ms, int rc);
 /* What the conversation ends with. reply: the remote's; or NULL, and words of ours. */
-void client_fail(struct smtp_client *c, int64_t now_ms, enum connection_end end, enum reply_stage stage, const struct reply *reply,
-                 const char *enhanced, const char *text);
+void client_fail(struct smtp_client *c, int64_t now_ms, enum connection_end end, enum reply_stage stage,
+                 const struct reply *reply, const char *enhanced, const char *text);
 /* The same before it was ready, with the remote still listening: QUIT is said. */
-void client_refuse(struct smtp_client *c, int64_t now_ms, enum reply_stage stage, const struct reply *reply, const char *enhanced,
-                   const char *text);
+void client_refuse(struct smtp_client *c, int64_t now_ms, enum reply_stage stage, const struct reply *reply,
+                   const char *enhanced, const char *text);
 /* The same where the remote broke off, or broke the rules. */
 void client_lose(struct smtp_client *c, int64_t now_ms, const struct reply *reply, const char *text);
 /* Mail may be sent from now on. */

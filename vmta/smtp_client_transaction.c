@@ -1,5 +1,5 @@
-/* smtp_client_transaction.c: MAIL, RCPT, DATA and their replies: each recipient's result kept apart. With PIPELINING all of them go in
- * one write (RFC 2920), otherwise each waits for the reply before it. */
+/* smtp_client_transaction.c: MAIL, RCPT, DATA and their replies: each recipient's result kept apart. With PIPELINING all of
+ * them go in one write (RFC 2920), otherwise each waits for the reply before it. */
 #include "smtp_client_state.h"
 
 #include <assert.h>
@@ -61,8 +61,8 @@ void transaction_over(struct transaction *tx, int64_t now_ms, enum reply_stage s
     transaction_move(tx, TX_OVER);
 }
 
-/* A dot whose reply never came may have been taken: those recipients wait, so that a duplicate comes late, if at all. Everybody else
- * was not judged. */
+/* A dot whose reply never came may have been taken: those recipients wait, so that a duplicate comes late, if at all.
+ * Everybody else was not judged. */
 void transaction_abandon(struct transaction *tx, int64_t now_ms, const struct reply *r, bool is_421)
 {
     enum reply_stage stage = transaction_stage(tx);
@@ -233,8 +233,8 @@ static void on_mail(struct smtp_client *c, struct transaction *tx, int64_t now_m
     }
 }
 
-/* Too many recipients, and not: this one is bad (RFC 5321 4.5.3.1.10: 452; of old 552). Only after others were taken, so that each
- * transaction gets some through. */
+/* Too many recipients, and not: this one is bad (RFC 5321 4.5.3.1.10: 452; of old 552). Only after others were taken, so
+ * that each transaction gets some through. */
 static bool is_surplus(const struct transaction *tx, const struct reply *r)
 {
     if (!tx->taken)
@@ -311,7 +311,7 @@ static void on_data(struct smtp_client *c, struct transaction *tx, int64_t now_m
 
 void transaction_on_reply(struct smtp_client *c, struct transaction *tx, int64_t now_ms, const struct reply *r)
 {
-    static void (*const on_reply[TX_PHASES])(struct smtp_client *c, struct transaction *tx, int64_t now_ms, const struct reply *r) = {
+    static void (*const on_reply[TX_PHASES])(struct smtp_client *, struct transaction *, int64_t, const struct reply *) = {
         [TX_RSET] = on_rset, [TX_MAIL] = on_mail, [TX_RCPT] = on_rcpt, [TX_DATA] = on_data, [TX_DOT] = content_on_reply,
     };
 

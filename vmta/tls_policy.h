@@ -1,6 +1,6 @@
-/* tls_policy.h: what a connection must prove before mail may go over it.
- * Pure; any thread. smtp_client asks at each point where TLS decides: after EHLO, after the reply to STARTTLS, after the handshake;
- * delivery asks after a handshake that failed. The reasons are for people. */
+/* tls_policy.h: what a connection must prove before mail may go over it. Pure; any thread. smtp_client asks at each point
+ * where TLS decides: after EHLO, after the reply to STARTTLS, after the handshake; delivery asks after a handshake that
+ * failed. The reasons are for people. */
 #ifndef FL_TLS_POLICY_H
 #define FL_TLS_POLICY_H
 
@@ -23,7 +23,8 @@ struct tls_verdict {
 
 /* Does the policy need TLS whatever the host offers? (Then EHLO must not fall back to HELO, and nothing goes in clear.) */
 bool tls_policy_needs_tls(const struct profile *p);
-/* EHLO was answered. is_tls: the connection is under TLS already; skip: this host's handshake is known to fail (opportunistic only). */
+/* EHLO was answered. is_tls: the connection is under TLS already; skip: this host's handshake is known to fail
+ * (opportunistic only). */
 struct tls_verdict tls_policy_after_ehlo(const struct profile *p, bool is_tls, bool offered, bool skip);
 /* STARTTLS was answered with code (not 421). Under opportunistic any refusal goes on in clear. */
 struct tls_verdict tls_policy_after_starttls(const struct profile *p, int code);

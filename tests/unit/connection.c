@@ -1,4 +1,5 @@
-/* The driver of an outgoing connection over a stream of paper: what is written, when it is flushed, when the owner is called. */
+/* The driver of an outgoing connection over a stream of paper: what is written, when it is flushed, when the owner is
+ * called. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

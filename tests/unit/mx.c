@@ -188,7 +188,8 @@ static void bad_hosts_go_last_in_their_order(void **state)
 static void a_site_is_its_set_of_names(void **state)
 {
     struct mx_host one[] = { { .preference = 10, .name = "a.test" }, { .preference = 20, .name = "b.test" } };
-    struct mx_host two[] = { { .preference = 5, .name = "b.test" }, { .preference = 5, .name = "a.test" }, { .name = "b.test" } };
+    struct mx_host two[] = { { .preference = 5, .name = "b.test" }, { .preference = 5, .name = "a.test" },
+                             { .name = "b.test" } };
     struct mx_host other[] = { { .name = "a.testb.test" } };
 
     assert_true(mx_site_key(one, 2) == mx_site_key(two, 3));

@@ -21,8 +21,8 @@ struct row {
 static void check(const struct row *row, struct outcome o)
 {
     if (o.verdict != row->verdict || o.scope != row->scope || o.exhausted != row->exhausted || o.next_host != row->next_host)
-        fail_msg("stage %d, %d %s: %s, sets back %s, then %s", row->stage, row->code, row->enhanced, outcome_verdict_name(o.verdict),
-                 outcome_scope_name(o.scope), outcome_scope_name(o.exhausted));
+        fail_msg("stage %d, %d %s: %s, sets back %s, then %s", row->stage, row->code, row->enhanced,
+                 outcome_verdict_name(o.verdict), outcome_scope_name(o.scope), outcome_scope_name(o.exhausted));
 }
 
 static struct reply reply_of(int code, const char *enhanced)
@@ -39,8 +39,8 @@ static struct reply reply_of(int code, const char *enhanced)
 static void a_connection_that_never_was_ready_sets_back_what_refused_it(void **state)
 {
     static const struct row rows[] = {
-        HOST(STAGE_CONNECT, 0), HOST(STAGE_BANNER, 0), HOST(STAGE_BANNER, 421), HOST(STAGE_BANNER, 450), HOST(STAGE_BANNER, 554),
-        HOST(STAGE_EHLO, 0), HOST(STAGE_EHLO, 421), HOST(STAGE_EHLO, 451), HOST(STAGE_EHLO, 550),
+        HOST(STAGE_CONNECT, 0), HOST(STAGE_BANNER, 0), HOST(STAGE_BANNER, 421), HOST(STAGE_BANNER, 450),
+        HOST(STAGE_BANNER, 554), HOST(STAGE_EHLO, 0), HOST(STAGE_EHLO, 421), HOST(STAGE_EHLO, 451), HOST(STAGE_EHLO, 550),
         PROFILE(STAGE_STARTTLS, 454), PROFILE(STAGE_STARTTLS, 554), HOST(STAGE_STARTTLS, 0), HOST(STAGE_STARTTLS, 421),
         PROFILE(STAGE_AUTH, 454), PROFILE(STAGE_AUTH, 535), HOST(STAGE_AUTH, 0), HOST(STAGE_AUTH, 421), HOST(STAGE_TLS, 0),
     };

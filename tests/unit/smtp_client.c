@@ -1,13 +1,14 @@
-/* Plays tests/unit/transcripts-client/ against the SMTP client: each conversation whole, line by line, byte by byte, and cut in two at
- * every byte; the outcome must be the same each time.
+/* Plays tests/unit/transcripts-client/ against the SMTP client: each conversation whole, line by line, byte by byte, and cut
+ * in two at every byte; the outcome must be the same each time.
  *
  *   # comment                 = KEY VALUE   a setting, see settings[]
  *   S: text                   the host says this line           S*N: text   … N times       S| text   … without a line end
  *   C: text                   the client must have said it      C| text     … without a line end (its content)
  *   !: what                   the driver does it, see deeds[]   ?: what     the client must have reported it
  *
- * Escapes: \r \n \\ \xNN. A * at the end of C: and ?: stands for anything. What a line does not name must not happen: at the end no
- * output and no report may be left. Content is written when the client asks for it; with `= slow body` only by `!: body`. */
+ * Escapes: \r \n \\ \xNN. A * at the end of C: and ?: stands for anything. What a line does not name must not happen: at the
+ * end no output and no report may be left. Content is written when the client asks for it; with `= slow body` only by `!:
+ * body`. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,13 +73,14 @@ struct play {
 
 static void complain(const struct play *p, const char *what, struct slice got)
 {
-    fail_msg("%s:%d (cut %d at %zu): %s; got \"%.*s\"", p->file, p->line, p->cut, p->cut_at, what, SLICE_ARG(slice_head(got, 300)));
+    got = slice_head(got, 300);
+    fail_msg("%s:%d (cut %d at %zu): %s; got \"%.*s\"", p->file, p->line, p->cut, p->cut_at, what, SLICE_ARG(got));
 }
 
 static const char *stage_name(enum reply_stage s)
 {
-    static const char *const names[STAGES] = { "none", "dns", "connect", "tls", "banner", "ehlo", "starttls", "auth", "mail", "rcpt",
-                                               "data", "dot" };
+    static const char *const names[STAGES] = { "none",     "dns",  "connect", "tls",  "banner", "ehlo",
+                                               "starttls", "auth", "mail",    "rcpt", "data",   "dot" };
 
     return names[s];
 }
@@ -118,8 +120,8 @@ static void report_end(struct play *p, const struct connection_failure *f)
     if (f->end == CONNECTION_QUIT)
         report(p, "quit");
     else
-        report(p, "%s %s%s%s %s", names[f->end], stage_name(f->stage), f->tls_handshake ? " handshake" : "", f->was_busy ? " busy" : "",
-               text);
+        report(p, "%s %s%s%s %s", names[f->end], stage_name(f->stage), f->tls_handshake ? " handshake" : "",
+               f->was_busy ? " busy" : "", text);
 }
 
 static void write_body(struct play *p)
@@ -337,7 +339,9 @@ static void do_refused(struct play *p, struct slice v)
 
 static void do_handshake_failed(struct play *p, struct slice v)
 {
-    smtp_client_lost(p->client, p->now_ms, &(struct smtp_client_loss){ .stage = STAGE_TLS, .tls_handshake = true, .text = keep(p, v) });
+    struct smtp_client_loss loss = { .stage = STAGE_TLS, .tls_handshake = true, .text = keep(p, v) };
+
+    smtp_client_lost(p->client, p->now_ms, &loss);
 }
 
 static void do_poor(struct play *p, struct slice v)
@@ -363,13 +367,17 @@ static void do_body(struct play *p, struct slice v)
 }
 
 static void do_progress(struct play *p, struct slice v) { smtp_client_body_progress(p->client, p->now_ms); }
-static void do_unreadable(struct play *p, struct slice v) { smtp_client_body_failed(p->client, p->now_ms, "the content cannot be read"); }
+static void do_unreadable(struct play *p, struct slice v)
+{
+    smtp_client_body_failed(p->client, p->now_ms, "the content cannot be read");
+}
+
 static void do_quit(struct play *p, struct slice v) { smtp_client_quit(p->client, p->now_ms); }
 
 static const struct word deeds[] = {
     { "connect", do_connect }, { "tls", do_tls },   { "send", do_send }, { "lost", do_lost }, { "refused", do_refused },
-    { "handshake", do_handshake_failed }, { "poor", do_poor }, { "wait", do_wait }, { "body", do_body }, { "progress", do_progress },
-    { "unreadable", do_unreadable }, { "quit", do_quit }, { NULL, NULL },
+    { "handshake", do_handshake_failed }, { "poor", do_poor }, { "wait", do_wait }, { "body", do_body },
+    { "progress", do_progress }, { "unreadable", do_unreadable }, { "quit", do_quit }, { NULL, NULL },
 };
 
 static void act(struct play *p, const struct word *words, struct slice line)

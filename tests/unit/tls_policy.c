@@ -67,7 +67,8 @@ static void a_failed_handshake_falls_back_where_that_is_allowed(void **state)
     assert_true(tls_policy_may_fall_back(&(struct profile){ .tls = TLS_OPPORTUNISTIC, .tls_fallback = true }));
     assert_false(tls_policy_may_fall_back(&(struct profile){ .tls = TLS_OPPORTUNISTIC }));
     assert_false(tls_policy_may_fall_back(&(struct profile){ .tls = TLS_REQUIRE, .tls_fallback = true }));
-    assert_false(tls_policy_may_fall_back(&(struct profile){ .tls = TLS_OPPORTUNISTIC, .tls_fallback = true, .implicit_tls = true }));
+    assert_false(tls_policy_may_fall_back(&(struct profile){ .tls = TLS_OPPORTUNISTIC, .tls_fallback = true,
+                                                             .implicit_tls = true }));
 }
 
 int main(void)
