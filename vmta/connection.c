@@ -496,16 +496,14 @@ int connection_open(struct connection_context *cx, const struct connection_targe
     return 0;
 }
 
-int connection_send(struct connection *c, struct envelope *env, const int *rcpt_index, int count)
+void connection_send(struct connection *c, struct envelope *env, const int *rcpt_index, int count)
 {
-    int rc;
-
     enter(c);
-    rc = smtp_client_send(c->smtp, now_ms(c), env, rcpt_index, count);
-    if (rc == 0)
+    if (smtp_client_send(c->smtp, now_ms(c), env, rcpt_index, count) == 0)
         envelope_ref(env);
+    else
+        smtp_client_lost(c->smtp, now_ms(c), &(struct smtp_client_loss){ .no_resources = true, .text = "out of memory" });
     leave(c, false);
-    return rc;
 }
 
 bool connection_can_send(const struct connection *c)

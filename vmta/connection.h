@@ -47,11 +47,11 @@ struct connection;
 int connection_open(struct connection_context *cx, const struct connection_target *t, const struct connection_events *events,
                     void *arg, struct connection **ret);
 
-/* One envelope to some of its recipients. rcpt_index: indices into env->rcpts; copied. Takes a reference of env until
- * on_result. Only when connection_can_send: idle and ready, or inside on_may_send (RFC 2920 3.1): the next envelope rides
- * with the dot. When the previous transaction ends by 421 or loss, the one that rode along ends unjudged (on_result for
- * each, in order). 0, or FL_ENOMEM: nothing was taken, and on_result will not come. */
-int connection_send(struct connection *c, struct envelope *env, const int *rcpt_index, int count);
+/* One envelope to some of its recipients. rcpt_index: indices into env->rcpts; copied. Takes a reference of env until on_result.
+ * Only when connection_can_send: idle and ready, or inside on_may_send (RFC 2920 3.1): the next envelope rides with the dot. When
+ * the previous transaction ends by 421 or loss, the one that rode along ends unjudged (on_result for each, in order). Without
+ * memory nothing begins: the connection ends by CONNECTION_NO_RESOURCES, without an on_result for this envelope. */
+void connection_send(struct connection *c, struct envelope *env, const int *rcpt_index, int count);
 bool connection_can_send(const struct connection *c);
 bool connection_is_idle(const struct connection *c);
 int connection_transactions(const struct connection *c); /* begun on it so far */
