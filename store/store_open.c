@@ -11,6 +11,7 @@ enum {
     READER_IDLE_MS = 1000,
     BALLAST_BYTES = 1 << 20,
     RESERVE_BYTES = 8 << 20,
+    CHECKPOINT_FRAMES = 1000, /* 15 ms at most, measured; 44 ms at 4,096 */
 };
 
 static const char DATABASE[] = "fairlead.db", LOCK_NAME[] = "fairlead.lock";
@@ -113,6 +114,7 @@ static int open_writer(struct store *s, const struct store_parts *p, struct fl_e
         .budget = s->o.budget,
         .log = s->o.log,
         .segment_bytes = p->segment_bytes,
+        .checkpoint_frames = p->checkpoint_frames,
         .reserve_bytes = p->reserve_bytes,
         .group_max_messages = s->o.group_max_messages,
         .group_max_bytes = s->o.group_max_bytes,
@@ -199,7 +201,13 @@ static int lock(struct store *s, struct fl_err *err)
 int store_open(const struct store_options *options, struct store **ret, struct fl_err *err)
 {
     struct store *s = store_new(options);
-    struct store_parts p = { .segment_bytes = SEGMENT_BYTES, .reserve_bytes = RESERVE_BYTES, .mono_us = monotonic_us, .threads = true };
+    struct store_parts p = {
+        .segment_bytes = SEGMENT_BYTES,
+        .checkpoint_frames = CHECKPOINT_FRAMES,
+        .reserve_bytes = RESERVE_BYTES,
+        .mono_us = monotonic_us,
+        .threads = true,
+    };
     int rc;
 
     if (!s)

@@ -478,7 +478,7 @@ static bool heal(struct writer *w)
 
 static void checkpoint(struct writer *w)
 {
-    if (w->engine && engine_wal_waiting(w->engine) >= CHECKPOINT_FRAMES) {
+    if (w->engine && engine_wal_waiting(w->engine) >= w->o.checkpoint_frames) {
         int rc = engine_checkpoint(w->engine, false);
 
         if (rc < 0 && rc != FL_EFULL && rc != FL_EBUSY)

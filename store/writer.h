@@ -14,14 +14,13 @@
 #include "mailbox.h"
 #include "segment.h"
 
-enum { CHECKPOINT_FRAMES = 1000 };
-
 struct writer_options {
     struct disk *disk;              /* borrowed, as all here */
     const char *path, *vfs;         /* of the database, for the engine */
     struct body_budget *budget;
     const struct log *log;
     uint64_t segment_bytes;
+    int checkpoint_frames;          /* of the log, after which it is copied into the database between two batches */
     int64_t reserve_bytes;          /* of the file that is given up when outcomes find no space */
     int64_t group_max_messages, group_max_bytes, min_free_space;
     struct mailbox *in, *out;

@@ -17,7 +17,7 @@
 
 enum {
     SEEDS = 250, LIVES = 4, ACTIONS = 60, MESSAGES = 400, RCPTS = 3, QUEUES = 3, CALLS = 2000, TEXT_MAX = 6000,
-    SEGMENT_SIM = 32 << 10, RESERVE_SIM = 64 << 10, PATIENCE = 400,
+    SEGMENT_SIM = 32 << 10, RESERVE_SIM = 64 << 10, FAULT_ROUNDS = 6, PATIENCE = 400,
 };
 
 enum fate { LIVE, SETTLING, GONE };
@@ -608,6 +608,7 @@ static bool open_store(struct world *w)
         .path = "fairlead.db",
         .vfs = sim_vfs_name(w->vfs),
         .segment_bytes = SEGMENT_SIM,
+        .checkpoint_frames = 1 + (int)below(w, 60),
         .reserve_bytes = RESERVE_SIM,
         .seed = rand_next(&w->rand),
         .mono_us = mono,
@@ -678,7 +679,7 @@ static void live(struct world *w)
     look(w);
 }
 
-static void play(uint64_t seed, bool traced)
+static struct world *world_new(uint64_t seed, bool traced)
 {
     struct world *w = calloc(1, sizeof *w);
 
@@ -702,9 +703,12 @@ static void play(uint64_t seed, bool traced)
         .wake_arg = w,
     };
     sim_disk_capacity(w->disk, 1 << 30);
-    open_at_last(w);
-    for (int i = 0; i < LIVES; i++)
-        live(w);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    promise(w, sim_vfs_checkpoints(w->vfs) > 0);
     store_close(w->store);
     for (int i = 0; i < w->message_count; i++)
         for (int k = 0; k < w->messages[i].count; k++)
@@ -713,6 +717,55 @@ static void play(uint64_t seed, bool traced)
     sim_vfs_free(w->vfs);
     sim_disk_free(w->disk);
     free(w);
+}
+
+static void play(uint64_t seed, bool traced)
+{
+    struct world *w = world_new(seed, traced);
+
+    open_at_last(w);
+    for (int i = 0; i < LIVES; i++)
+        live(w);
+    world_free(w);
+}
+
+/* The same short life each time, in which the n-th operation of the disk fails. False when it needed fewer. */
+static bool play_fault(uint64_t n, int code, bool for_good)
+{
+    struct world *w = world_new(7, false);
+    int began;
+    bool struck;
+
+    promise(w, open_store(w));
+    store_forget_recovered(w->store);
+    began = sim_disk_operations(w->disk);
+    sim_disk_fail_after(w->disk, (int)n, code, for_good);
+    for (int i = 0; i < FAULT_ROUNDS; i++) {
+        post_accept(w);
+        post_large(w);
+        pump(w);
+        post_settle(w);
+        post_settle(w);
+        post_other(w);
+        pump(w);
+    }
+    struck = sim_disk_operations(w->disk) - began > (int)n;
+    calm_end(w);
+    promise(w, open_store(w));
+    look(w);
+    world_free(w);
+    return struck;
+}
+
+static void every_single_operation_may_fail(void **state)
+{
+    static const struct { int code; bool for_good; } faults[] = {
+        { FL_EIO, false }, { FL_EIO, true }, { FL_EFULL, false }, { FL_EFULL, true },
+    };
+
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        for (uint64_t n = 0; play_fault(n, faults[i].code, faults[i].for_good); n++)
+            ;
 }
 
 struct range {
@@ -730,7 +783,10 @@ static void promises_outlive_power_cuts_and_failing_disks(void **state)
 int main(int argc, char **argv)
 {
     struct range range = { 1, SEEDS };
-    const struct CMUnitTest tests[] = { cmocka_unit_test_prestate(promises_outlive_power_cuts_and_failing_disks, &range) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(promises_outlive_power_cuts_and_failing_disks, &range),
+        cmocka_unit_test(every_single_operation_may_fail),
+    };
 
     if (argc > 1)
         range.first = range.last = strtoull(argv[1], NULL, 10);
