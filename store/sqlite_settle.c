@@ -250,6 +250,7 @@ static int update_in_place(struct engine *e, const struct op *op, const struct e
     return sql_run(s);
 }
 
+/* 1: done; 0: it is not there. */
 static int settle_parked(struct engine *e, struct op *op, const struct settle_rcpt *o)
 {
     struct envelope_rcpt row, now;
@@ -273,14 +274,32 @@ static int settle_parked(struct engine *e, struct op *op, const struct settle_rc
             rc = count_outcome(e, op->settle.env, o->kind);
     }
     sqlite3_reset(found);
-    return rc;
+    return rc < 0 ? rc : 1;
+}
+
+/* Where the body of a parked message is: the envelope knows, unless it came without. FL_ENOENT. */
+static int place_of(struct engine *e, const struct envelope *env, struct body_place *ret)
+{
+    struct envelope *row;
+    int rc;
+
+    if (env->body && body_place(env->body)->segment) {
+        *ret = *body_place(env->body);
+        return 0;
+    }
+    rc = sqlite_message_get(e, &env->id, &row);
+    if (rc < 0)
+        return rc;
+    *ret = *body_place(row->body);
+    envelope_unref(row);
+    return 0;
 }
 
 /* Whether anybody is left; if not, the message goes. */
 static int end_parked(struct engine *e, struct op *op)
 {
     sqlite3_stmt *s = sql_get(e, SQL_RECIPIENT_LEFT);
-    struct envelope *env;
+    struct body_place place;
     int rc;
 
     if (!s)
@@ -292,34 +311,52 @@ static int end_parked(struct engine *e, struct op *op)
             sqlite3_reset(s);
         return rc < 0 ? rc : 0;
     }
-    rc = sqlite_message_get(e, &op->settle.env->id, &env);
-    if (rc == FL_ENOENT) {
+    rc = place_of(e, op->settle.env, &place);
+    if (rc == 0)
+        rc = delete_row(e, SQL_MESSAGE_DELETE, &op->settle.env->id);
+    if (rc == 0 || rc == FL_ENOENT) { /* it went before */
         op->settle.result.message_gone = true;
         return 0;
     }
-    if (rc < 0)
-        return rc;
-    rc = delete_row(e, SQL_MESSAGE_DELETE, &env->id);
-    if (rc >= 0)
-        rc = message_gone(e, op, body_place(env->body));
-    envelope_unref(env);
-    return rc;
+    return rc < 0 ? rc : message_gone(e, op, &place);
 }
 
-static int settle_any(struct engine *e, struct op *op)
+/* 1: some were found; 0: none is parked. */
+static int settle_all_parked(struct engine *e, struct op *op)
+{
+    int some = 0, rc = 0;
+
+    for (int i = 0; i < op->settle.count && rc >= 0; i++) {
+        rc = settle_parked(e, op, &op->settle.rcpts[i]);
+        some |= rc > 0;
+    }
+    if (rc >= 0 && some)
+        rc = end_parked(e, op);
+    return rc < 0 ? rc : some;
+}
+
+/* A fresh message, as its row has it. 1: done; 0: there is none. */
+static int settle_fresh(struct engine *e, struct op *op)
 {
     struct envelope *stored = NULL;
     int rc = sqlite_fresh_get(e, &op->settle.env->id, &stored);
 
-    if (rc == 0) {
-        envelope_unref(op->settle.stored);
-        op->settle.stored = stored; /* the tally borrows its names */
-        rc = ends_all(op, stored) ? end_fresh(e, op, stored, body_place(stored->body)) : park_rest(e, op, stored);
-        return rc < 0 ? rc : 0;
-    }
-    for (int i = 0; i < op->settle.count && (rc >= 0 || rc == FL_ENOENT); i++)
-        rc = settle_parked(e, op, &op->settle.rcpts[i]);
-    return rc < 0 && rc != FL_ENOENT ? rc : end_parked(e, op);
+    if (rc < 0)
+        return rc == FL_ENOENT ? 0 : rc;
+    envelope_unref(op->settle.stored);
+    op->settle.stored = stored; /* the tally borrows its names */
+    rc = ends_all(op, stored) ? end_fresh(e, op, stored, body_place(stored->body)) : park_rest(e, op, stored);
+    return rc < 0 ? rc : 1;
+}
+
+/* Looks first where the loop thinks that it is. */
+static int settle_any(struct engine *e, struct op *op)
+{
+    int rc = op->settle.fresh ? settle_fresh(e, op) : settle_all_parked(e, op);
+
+    if (rc == 0)
+        rc = op->settle.fresh ? settle_all_parked(e, op) : settle_fresh(e, op);
+    return rc == 0 ? end_parked(e, op) : rc; /* 0: nothing of what was named is there any more */
 }
 
 int sqlite_settle(struct engine *e, struct op *op)

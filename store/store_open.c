@@ -9,7 +9,7 @@
 enum {
     LINGER_MS = 2,        /* completions alone wait so long for an accept to ride along with */
     READER_IDLE_MS = 1000,
-    BALLAST_BYTES = 1 << 20,
+    BALLAST_BYTES = 256 << 10,
     RESERVE_BYTES = 8 << 20,
     CHECKPOINT_FRAMES = 1000, /* 15 ms at most, measured; 44 ms at 4,096 */
 };

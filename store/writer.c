@@ -1,12 +1,11 @@
 /* writer.c: see writer.h. */
 #include "writer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clock.h"
 #include "recover.h"
+#include "wal_file.h"
 
 enum {
     LOOK_US = 1000000,            /* how often free space is looked at */
@@ -399,37 +398,19 @@ static int add_segment(void *arg, uint64_t id, int64_t live)
     return segments_add(arg, id, live);
 }
 
-/* Syncs the log's file itself. SQLite does not after it emptied it; and where the sync of a COMMIT had failed, the platter may hold an
- * older state of the log, which would come back with the power, and overwrite newer pages. (Its lock is on other files, so that opening
- * and closing this one breaks none.) */
-static int sync_log(struct writer *w)
-{
-    const char *slash = strrchr(w->o.path, '/');
-    struct file *f;
-    char *name;
-    int rc;
-
-    if (asprintf(&name, "%s-wal", slash ? slash + 1 : w->o.path) < 0)
-        return FL_ENOMEM;
-    rc = disk_open_file(w->o.disk, name, FILE_WRITE, &f);
-    free(name);
-    if (rc < 0)
-        return rc == FL_ENOENT ? 0 : rc;
-    rc = file_sync(f);
-    file_close(f);
-    return rc;
-}
-
 /* Opens the database; when that succeeds, all that can be read from it is durable, whatever failed before. */
 static int open_engine(struct writer *w, uint64_t *ret_batch, struct fl_err *err)
 {
     struct engine_options eo = { .path = w->o.path, .vfs = w->o.vfs, .budget = w->o.budget, .tally = &w->tally };
-    int rc = engine_open(&eo, &w->engine, err);
+    int rc = wal_file_harden(w->o.disk, w->o.path);
 
+    if (rc < 0)
+        return fl_fail(err, rc, "%s-wal: cannot be made durable", w->o.path);
+    rc = engine_open(&eo, &w->engine, err);
     if (rc == 0) {
         rc = engine_checkpoint(w->engine, true);
         if (rc == 0)
-            rc = sync_log(w);
+            rc = wal_file_sync(w->o.disk, w->o.path);
         if (rc == 0)
             rc = disk_sync(w->o.disk);
         if (rc == 0)
