@@ -60,8 +60,8 @@ static void made_salt(const struct auth *a, struct slice user, uint8_t ret[SASL_
     explicit_bzero(key, sizeof key);
 }
 
-void auth_scram_salt(const struct auth *a, const struct conf *conf, struct slice user, uint8_t ret_salt[SASL_SALT_MAX], size_t *ret_n,
-                     int *ret_iterations)
+void auth_scram_salt(const struct auth *a, const struct conf *conf, struct slice user, uint8_t ret_salt[SASL_SALT_MAX],
+                     size_t *ret_n, int *ret_iterations)
 {
     const struct conf_user *u = conf_user(conf, user);
     uint8_t made[SASL_SHA256];

@@ -1,7 +1,8 @@
 /* auth_guard.h: who guesses passwords is shut out for a while: wrong log-ins by client address, over all connections.
  * Pure; loop thread. Each address has a bucket that a failure fills by one and time empties at the configured rate
- * (sources.max_auth_failures_per_ip); while it is above the rate's count, new connections get 421. IPv6 clients count by /64, since
- * each has so many addresses. At most AUTH_GUARD_MAX addresses are remembered; the one that failed longest ago goes first. */
+ * (sources.max_auth_failures_per_ip); while it is above the rate's count, new connections get 421. IPv6 clients count by /64,
+ * since each has so many addresses. At most AUTH_GUARD_MAX addresses are remembered; the one that failed longest ago goes
+ * first. */
 #ifndef FL_AUTH_GUARD_H
 #define FL_AUTH_GUARD_H
 

@@ -35,8 +35,8 @@ int secret_random(uint8_t *ret, size_t n)
 /* RFC 5802 3. */
 static bool salted_password(struct slice password, const uint8_t *salt, size_t salt_n, int iterations, uint8_t ret[SASL_SHA256])
 {
-    return PKCS5_PBKDF2_HMAC(password.p ? password.p : "", (int)password.n, salt, (int)salt_n, iterations, EVP_sha256(), SASL_SHA256,
-                             ret) == 1;
+    return PKCS5_PBKDF2_HMAC(password.p ? password.p : "", (int)password.n, salt, (int)salt_n, iterations, EVP_sha256(),
+                             SASL_SHA256, ret) == 1;
 }
 
 bool secret_derive(struct slice password, const uint8_t *salt, size_t salt_n, int iterations, struct secret_keys *ret)
@@ -71,8 +71,8 @@ static bool decode_into(struct slice text, uint8_t *ret, size_t max, size_t *ret
 /* "SCRAM-SHA-256$4096:SALT$STOREDKEY:SERVERKEY" */
 bool secret_verifier(const char *text, struct secret_verifier *ret)
 {
-    struct slice rest = slice_of(text), name = slice_cut(&rest, '$'), iterations = slice_cut(&rest, ':'), salt = slice_cut(&rest, '$'),
-                 stored = slice_cut(&rest, ':');
+    struct slice rest = slice_of(text), name = slice_cut(&rest, '$'), iterations = slice_cut(&rest, ':');
+    struct slice salt = slice_cut(&rest, '$'), stored = slice_cut(&rest, ':');
     uint64_t n;
     size_t stored_n, server_n;
 
@@ -126,7 +126,8 @@ int secret_make_hash(struct slice password, struct buf *out, struct fl_err *err)
     if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof setting))
         made = crypt_ra(text, setting, &data, &size);
     if (!made || made[0] == '*')
-        rc = fl_fail(err, FL_EINVAL, "the system cannot make a yescrypt hash of it (at most %d octets)", CRYPT_MAX_PASSPHRASE_SIZE - 1);
+        rc = fl_fail(err, FL_EINVAL, "the system cannot make a yescrypt hash of it (at most %d octets)",
+                     CRYPT_MAX_PASSPHRASE_SIZE - 1);
     else if (buf_add_text(out, made) < 0)
         rc = fl_fail(err, FL_ENOMEM, "out of memory");
     explicit_bzero(text, password.n);

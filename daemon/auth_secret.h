@@ -1,5 +1,5 @@
-/* auth_secret.h: the sums behind log-ins: crypt(3) hashes, SCRAM verifiers and proofs (RFC 5802, 7677), HMACs; checked and made.
- * Knows no users. Any thread; slow where it says so. daemon/auth.c and daemon/cmd/passwd.c call it. */
+/* auth_secret.h: the sums behind log-ins: crypt(3) hashes, SCRAM verifiers and proofs (RFC 5802, 7677), HMACs; checked and
+ * made. Knows no users. Any thread; slow where it says so. daemon/auth.c and daemon/cmd/passwd.c call it. */
 #ifndef FL_AUTH_SECRET_H
 #define FL_AUTH_SECRET_H
 

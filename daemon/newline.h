@@ -1,6 +1,6 @@
 /* newline.h: one kind of line end: a bare CR or LF in raw content becomes CRLF (sources.bare_newlines: normalise).
- * Pure; one thread at a time. daemon/smtp_data.c puts it between reading the content and dot-stuffing it anew, so that no line that
- * begins here escapes the stuffing. */
+ * Pure; one thread at a time. daemon/smtp_data.c puts it between reading the content and dot-stuffing it anew, so that no line
+ * that begins here escapes the stuffing. */
 #ifndef FL_NEWLINE_H
 #define FL_NEWLINE_H
 

@@ -136,7 +136,8 @@ static bool nonce_is_valid(struct slice nonce)
 /* gs2-header client-first-bare. Keeps the header in x->gs2_header, the bare part in x->first, the user in x->user. */
 static enum sasl_status scram_first(struct sasl *x)
 {
-    struct slice all = buf_slice(&x->in), rest = all, flag = slice_cut(&rest, ','), authzid = slice_cut(&rest, ','), bare, name, nonce;
+    struct slice all = buf_slice(&x->in), rest = all, flag = slice_cut(&rest, ','), authzid = slice_cut(&rest, ',');
+    struct slice bare, name, nonce;
 
     if (flag.n != 1 || (flag.p[0] != 'n' && flag.p[0] != 'y')) /* "p=…": channel binding is not offered */
         return SASL_MALFORMED;
@@ -262,7 +263,8 @@ static int first_challenge(struct sasl *x, struct slice hostname, int64_t now_ms
     return buf_printf(&x->challenge, "<%s.%lld@%.*s>", x->nonce, (long long)(now_ms / 1000), SLICE_ARG(hostname));
 }
 
-enum sasl_status sasl_begin(struct sasl *x, enum sasl_mechanism m, const uint8_t *entropy, struct slice hostname, int64_t now_ms)
+enum sasl_status sasl_begin(struct sasl *x, enum sasl_mechanism m, const uint8_t *entropy, struct slice hostname,
+                            int64_t now_ms)
 {
     struct buf nonce;
 
@@ -303,7 +305,8 @@ enum sasl_status sasl_verified(struct sasl *x, bool ok, const uint8_t signature[
     if (x->mechanism != SASL_SCRAM_SHA_256)
         return SASL_DONE;
     buf_clear(&x->challenge);
-    if (!signature || buf_add_text(&x->challenge, "v=") < 0 || base64_encode(slice_make(signature, SASL_SHA256), &x->challenge) < 0)
+    if (!signature || buf_add_text(&x->challenge, "v=") < 0 ||
+        base64_encode(slice_make(signature, SASL_SHA256), &x->challenge) < 0)
         return SASL_FAILED;
     return SASL_CHALLENGE;
 }

@@ -1,6 +1,6 @@
-/* sasl.h: the server's side of one AUTH exchange (RFC 4954): PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195), SCRAM-SHA-256 (RFC 5802,
- * 7677), EXTERNAL (RFC 4422 A). It reads what the client says and knows what to ask next; whether a secret is right is judged
- * elsewhere (auth.h), so that no sum is done here.
+/* sasl.h: the server's side of one AUTH exchange (RFC 4954): PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195), SCRAM-SHA-256 (RFC
+ * 5802, 7677), EXTERNAL (RFC 4422 A). It reads what the client says and knows what to ask next; whether a secret is right is
+ * judged elsewhere (auth.h), so that no sum is done here.
  * Pure; one thread at a time. daemon/smtp_auth.c drives it:
  *   sasl_begin -> sasl_step for each response -> SASL_VERIFY -> sasl_verified -> SASL_DONE or SASL_FAILED.
  * Memory lives from sasl_begin to sasl_wipe and is overwritten then: no object serves a second exchange (CVE-2011-1720). */
@@ -64,7 +64,8 @@ struct sasl {
 
 /* Zeroes x and begins. entropy: SASL_ENTROPY random octets. hostname: for CRAM-MD5's challenge. now_ms: wall, for the same.
  * Returns SASL_CHALLENGE (with an empty sasl_challenge where the client speaks first), or SASL_MALFORMED without memory. */
-enum sasl_status sasl_begin(struct sasl *x, enum sasl_mechanism m, const uint8_t *entropy, struct slice hostname, int64_t now_ms);
+enum sasl_status sasl_begin(struct sasl *x, enum sasl_mechanism m, const uint8_t *entropy, struct slice hostname,
+                            int64_t now_ms);
 /* Whether the client speaks first, so that an initial response may stand in the AUTH command. */
 bool sasl_client_first(enum sasl_mechanism m);
 /* The client's next response, decoded. Copied. */

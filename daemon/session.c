@@ -97,7 +97,7 @@ static void ask_rcpt(struct session *ss, const struct ingest_rcpt *rcpt)
 
 static void give_seed(struct session *ss)
 {
-    uint8_t entropy[SASL_ENTROPY];
+    uint8_t entropy[SASL_ENTROPY] = { 0 };
 
     keep_up(ss); /* a user that is gone is found missing at MAIL */
     if (secret_random(entropy, sizeof entropy) < 0)
@@ -131,7 +131,11 @@ static void log_auth(const struct session *ss, enum log_level level, const char 
 
 static void auth_judged(void *arg, enum auth_verdict verdict, const struct conf_user *user, const uint8_t *signature)
 {
-    static const char *const events[] = { [AUTH_RIGHT] = "login", [AUTH_WRONG] = "login_failed", [AUTH_LATER] = "login_postponed" };
+    static const char *const events[] = {
+        [AUTH_RIGHT] = "login",
+        [AUTH_WRONG] = "login_failed",
+        [AUTH_LATER] = "login_postponed",
+    };
     struct session *ss = arg;
 
     ss->job = NULL;
@@ -300,8 +304,8 @@ static void set_reading(struct session *ss)
         stream_resume(ss->stream);
 }
 
-/* A deadline that moves away leaves the timer as it is: it fires, finds nothing due, and is set again. So commands that follow each
- * other cost no timer. */
+/* A deadline that moves away leaves the timer as it is: it fires, finds nothing due, and is set again. So commands that follow
+ * each other cost no timer. */
 static void set_timer(struct session *ss)
 {
     int64_t at = smtp_server_deadline_ms(ss->smtp);
@@ -462,8 +466,8 @@ static int greet(struct session *ss, enum smtp_say refusal)
     return 0;
 }
 
-void session_start(struct session_context *cx, struct stream *stream, const struct conf_listener *listener, enum smtp_say refusal,
-                   void *token)
+void session_start(struct session_context *cx, struct stream *stream, const struct conf_listener *listener,
+                   enum smtp_say refusal, void *token)
 {
     struct session *ss = calloc(1, sizeof *ss);
 

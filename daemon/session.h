@@ -1,7 +1,8 @@
-/* session.h: one client of ours: the driver between its stream, the SMTP server core (smtp_server.h), log-ins (auth.h) and the one way
- * in (ingest.h). Loop thread. daemon/listener_uv.c starts sessions once the PROXY header is read and access.c has its say; they end
- * by themselves.
- * A session outlives its connection while something it asked for is on its way (a spool file being closed, a log-in in the pool). */
+/* session.h: one client of ours: the driver between its stream, the SMTP server core (smtp_server.h), log-ins (auth.h) and the
+ * one way in (ingest.h). Loop thread. daemon/listener_uv.c starts sessions once the PROXY header is read and access.c has its
+ * say; they end by themselves.
+ * A session outlives its connection while something it asked for is on its way (a spool file being closed, a log-in in the
+ * pool). */
 #ifndef FL_SESSION_H
 #define FL_SESSION_H
 
@@ -43,11 +44,11 @@ struct session_context {
 
 void session_context_init(struct session_context *cx);
 
-/* Takes the stream (accepted, with its real peer set) and greets. listener: where it came in, copied as far as needed; its `tls:
- * implicit` shakes hands first. refusal: SAY_TOO_MANY_CONNECTIONS when the listener's counts are full, else SAYS; the session itself
- * looks at drain and auth_guard. token goes to closed(), exactly once, also when this fails. */
-void session_start(struct session_context *cx, struct stream *stream, const struct conf_listener *listener, enum smtp_say refusal,
-                   void *token);
+/* Takes the stream (accepted, with its real peer set) and greets. listener: where it came in, copied as far as needed; its
+ * `tls: implicit` shakes hands first. refusal: SAY_TOO_MANY_CONNECTIONS when the listener's counts are full, else SAYS; the
+ * session itself looks at drain and auth_guard. token goes to closed(), exactly once, also when this fails. */
+void session_start(struct session_context *cx, struct stream *stream, const struct conf_listener *listener,
+                   enum smtp_say refusal, void *token);
 
 /* Ends all sessions that have no message under way with 421, the others after their reply. At shutdown, after the listeners. */
 void session_context_shutdown(struct session_context *cx);

@@ -25,7 +25,8 @@ static void fail(struct session_body *b, int rc)
     b->error = rc;
 }
 
-/* Whether the header block has come to its end, or is too large in any case. It must stay in memory: ingest reads and rewrites it. */
+/* Whether the header block has come to its end, or is too large in any case. It must stay in memory: ingest reads and rewrites
+ * it. */
 static bool header_is_whole(struct session_body *b)
 {
     uint64_t length = body_length(b->body);

@@ -1,6 +1,6 @@
-/* session_body.h: the content of one message on its way in: in memory up to a size, then into a file of its own as it comes (the
- * store writes it, session.c stops reading while that is slow). What goes wrong is kept until the end, when the client can be told.
- * Loop thread; daemon/session.c. */
+/* session_body.h: the content of one message on its way in: in memory up to a size, then into a file of its own as it comes
+ * (the store writes it, session.c stops reading while that is slow). What goes wrong is kept until the end, when the client can
+ * be told. Loop thread; daemon/session.c. */
 #ifndef FL_SESSION_BODY_H
 #define FL_SESSION_BODY_H
 

@@ -127,7 +127,7 @@ static enum smtp_say hindrance(const struct smtp_server *s)
 {
     if (!s->options.mechanisms && !s->knows_user)
         return SAY_AUTH_UNAVAILABLE;
-    if (s->logged_in && (s->has_said_auth || !s->knows_user)) /* a certificate logs in without a word, and may still say EXTERNAL */
+    if (s->logged_in && (s->has_said_auth || !s->knows_user)) /* who is known by certificate may still say EXTERNAL */
         return SAY_AUTH_TWICE;
     if (s->in_mail)
         return SAY_AUTH_IN_MAIL;

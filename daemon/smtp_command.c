@@ -87,7 +87,8 @@ static unsigned offered_parameters(const struct smtp_server *s)
 {
     if (!s->is_esmtp)
         return 0;
-    return ESMTP_SIZE | ESMTP_8BITMIME | ESMTP_BINARYMIME | ESMTP_SMTPUTF8 | ESMTP_DSN | (smtp_auth_offered(s) ? ESMTP_AUTH : 0);
+    return ESMTP_SIZE | ESMTP_8BITMIME | ESMTP_BINARYMIME | ESMTP_SMTPUTF8 | ESMTP_DSN |
+           (smtp_auth_offered(s) ? ESMTP_AUTH : 0);
 }
 
 /* A path or parameter that cannot be. One who may send is forgiven bad recipients, however many: a list has some. */

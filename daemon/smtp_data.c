@@ -1,5 +1,6 @@
-/* smtp_data.c: the content of a message: DATA (RFC 5321 4.1.1.4), BDAT and BINARYMIME (RFC 3030), its limits, and what bare line
- * ends do to it. See smtp_state.h. Only CRLF.CRLF ends DATA, and only octet counts end a chunk: there is no second reading. */
+/* smtp_data.c: the content of a message: DATA (RFC 5321 4.1.1.4), BDAT and BINARYMIME (RFC 3030), its limits, and what bare
+ * line ends do to it. See smtp_state.h. Only CRLF.CRLF ends DATA, and only octet counts end a chunk: there is no second
+ * reading. */
 #include <stdio.h>
 
 #include "smtp_state.h"

@@ -22,8 +22,9 @@ static const struct {
     unsigned to;
     enum patience patience;
 } states[SMTP_STATES] = {
-    [SMTP_STATE_COMMAND] = { smtp_command_run, TO(COMMAND) | TO(SASL) | TO(DATA) | TO(CHUNK) | TO(ASKED) | TO(DELAYED) | TO(HANDSHAKE) |
-                             ANY_END, COMMAND_TIMEOUT },
+    [SMTP_STATE_COMMAND] = { smtp_command_run,
+                             TO(COMMAND) | TO(SASL) | TO(DATA) | TO(CHUNK) | TO(ASKED) | TO(DELAYED) | TO(HANDSHAKE) | ANY_END,
+                             COMMAND_TIMEOUT },
     [SMTP_STATE_SASL] = { smtp_auth_run, TO(COMMAND) | TO(SASL) | TO(ASKED) | TO(DELAYED) | ANY_END, COMMAND_TIMEOUT },
     [SMTP_STATE_DATA] = { smtp_data_run, TO(COMMAND) | TO(ASKED) | ANY_END, DATA_TIMEOUT },
     [SMTP_STATE_CHUNK] = { smtp_chunk_run, TO(COMMAND) | TO(ASKED) | ANY_END, DATA_TIMEOUT },

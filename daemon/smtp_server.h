@@ -86,7 +86,8 @@ struct smtp_action {
 
 enum {
     SMTP_LINE_MAX = 512,             /* octets of a command line with CRLF (RFC 5321 4.5.3.1.4) */
-    SMTP_MAIL_LINE_MAX = 512 + 26 + 17 + 10 + 500 + 116, /* with SIZE, BODY, SMTPUTF8, AUTH, RET and ENVID (RFCs 1870, 6152, 6531, 4954, 3461) */
+    /* with SIZE, BODY, SMTPUTF8, AUTH, RET and ENVID (RFCs 1870, 6152, 6531, 4954, 3461) */
+    SMTP_MAIL_LINE_MAX = 512 + 26 + 17 + 10 + 500 + 116,
     SMTP_RCPT_LINE_MAX = 512 + 29 + 507 + 10,            /* with NOTIFY, ORCPT (RFC 3461), SMTPUTF8 */
     SMTP_AUTH_LINE_MAX = 12288,      /* RFC 4954 4.4 */
     SMTP_EXCESS_MAX = 16 << 20,      /* octets above max_size that are read to answer 552 in step; beyond: 552 and closed */

@@ -1,5 +1,5 @@
-/* smtp_state.h: what the files of the SMTP server core share (smtp_server.c, smtp_command.c, smtp_data.c, smtp_auth.c); nobody else
- * includes it. Pure. */
+/* smtp_state.h: what the files of the SMTP server core share (smtp_server.c, smtp_command.c, smtp_data.c, smtp_auth.c); nobody
+ * else includes it. Pure. */
 #ifndef FL_SMTP_STATE_H
 #define FL_SMTP_STATE_H
 
@@ -109,8 +109,8 @@ void smtp_error_text(struct smtp_server *s, int code, const char *enhanced, cons
 void smtp_refused(struct smtp_server *s, const struct smtp_reply *reply, const char *reason, const struct ingest_rcpt *rcpt);
 /* Says it and closes. */
 void smtp_bye(struct smtp_server *s, enum smtp_say say);
-/* One line without its CRLF in *ret (borrowed). False: there is none yet. ret_say: SAYS, or what is wrong with it. limit: the most
- * octets, CRLF included, by what the line begins with. */
+/* One line without its CRLF in *ret (borrowed). False: there is none yet. ret_say: SAYS, or what is wrong with it. limit: the
+ * most octets, CRLF included, by what the line begins with. */
 bool smtp_take_line(struct smtp_server *s, size_t (*limit)(struct slice line), struct slice *ret, enum smtp_say *ret_say);
 /* Forgets the transaction, its content too. */
 void smtp_reset(struct smtp_server *s);

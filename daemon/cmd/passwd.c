@@ -122,8 +122,8 @@ const struct cmd cmd_passwd = {
     .name = "passwd",
     .summary = "makes a password hash or SCRAM verifier for the configuration",
     .help = "usage: fairlead passwd [--scram]\n\n"
-            "Reads a password from the terminal (without echo, twice) or one line from stdin, and prints what stands for it in\n"
-            "the configuration: a yescrypt hash for `password: {hash: ...}`, with which PLAIN and LOGIN work.\n\n"
+            "Reads a password from the terminal (without echo, twice) or one line from stdin, and prints what stands for\n"
+            "it in the configuration: a yescrypt hash for `password: {hash: ...}`, with which PLAIN and LOGIN work.\n\n"
             "  --scram   a verifier for `password: {scram: ...}` instead, with which SCRAM-SHA-256 works as well\n\n"
             "Example:\n"
             "  fairlead passwd --scram < secret.txt\n",

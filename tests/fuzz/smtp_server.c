@@ -1,6 +1,6 @@
-/* Fuzzes the SMTP server core (daemon/smtp_server.c and the files below it): the text is a conversation as tests/unit/transcript.h
- * has it, whose expectations are ignored. It is played in each mode; nothing may break, and one mode may not say more than another
- * is allowed to: asserts and sanitizers judge. */
+/* Fuzzes the SMTP server core (daemon/smtp_server.c and the files below it): the text is a conversation as
+ * tests/unit/transcript.h has it, whose expectations are ignored. It is played in each mode; nothing may break, and one mode
+ * may not say more than another is allowed to: asserts and sanitizers judge. */
 #include <stdint.h>
 #include <stdlib.h>
 

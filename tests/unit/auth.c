@@ -164,7 +164,12 @@ static enum auth_verdict plain(struct world *w, const char *user, const char *pa
 /* ---------------------------------------------------------------- passwords */
 static void each_kind_of_secret_lets_in_its_password_and_no_other(void **state)
 {
-    static const char *const right[][2] = { { "foo", "barbaz" }, { "app", "hashed" }, { "hub", "verified" }, { "alice", "wonderland" } };
+    static const char *const right[][2] = {
+        { "foo", "barbaz" },
+        { "app", "hashed" },
+        { "hub", "verified" },
+        { "alice", "wonderland" },
+    };
     struct world *w = *state;
 
     for (size_t i = 0; i < 4; i++) {
@@ -302,11 +307,12 @@ static void scram_works_with_a_recoverable_secret_and_with_a_verifier(void **sta
     struct world *w = *state;
 
     for (size_t i = 0; i < 2; i++) {
-        struct sasl_request r = { .mechanism = SASL_SCRAM_SHA_256, .user = slice_of(right[i][0]), .auth_message = SLICE("a,b,c") };
+        struct sasl_request r = { .mechanism = SASL_SCRAM_SHA_256, .auth_message = SLICE("a,b,c") };
         uint8_t salt[SASL_SALT_MAX], expected[SASL_SHA256];
         size_t n;
         int iterations;
 
+        r.user = slice_of(right[i][0]);
         auth_scram_salt(w->auth, w->conf, r.user, salt, &n, &iterations);
         assert_int_equal(iterations, SECRET_ITERATIONS);
         scram_client(&r, slice_of(right[i][1]), salt, n, iterations, expected);

@@ -36,7 +36,8 @@ static void the_vectors_of_rfc_4648_hold_both_ways(void **state)
 
 static void what_is_not_canonical_is_refused_and_adds_nothing(void **state)
 {
-    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm9v\n", "Z-9v", "Zm 9", "=m9v" };
+    static const char *const bad[] = { "Z",    "Zg",       "Zg=",    "Zh==", "Zm9=", "Z===",
+                                       "====", "Zg==Zg==", "Zm9v\n", "Z-9v", "Zm 9", "=m9v" };
     struct buf b;
 
     buf_init(&b, 0);

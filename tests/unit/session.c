@@ -1,5 +1,5 @@
-/* daemon/session.c, session_body.c, session_peer.c: on a stream, an ingest and a spool that do as they are told. What the protocol
- * does is proved by the transcripts; here it is lives that end early, and clients that must wait. */
+/* daemon/session.c, session_body.c, session_peer.c: on a stream, an ingest and a spool that do as they are told. What the
+ * protocol does is proved by the transcripts; here it is lives that end early, and clients that must wait. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,7 +97,8 @@ bool ingest_check_mail(struct ingest *in, const struct ingest_origin *o, struct 
     return true;
 }
 
-bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, const struct ingest_rcpt *rcpt, struct ingest_reply *ret)
+bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, const struct ingest_rcpt *rcpt,
+                       struct ingest_reply *ret)
 {
     return true;
 }

@@ -1,5 +1,5 @@
-/* transcript.h: SMTP conversations as text, and a player that holds the server core to them. Shared by the transcripts test, which
- * checks every reply, and the fuzzer, which takes the same files as seeds and checks that nothing breaks.
+/* transcript.h: SMTP conversations as text, and a player that holds the server core to them. Shared by the transcripts test,
+ * which checks every reply, and the fuzzer, which takes the same files as seeds and checks that nothing breaks.
  *
  * A file has any number of conversations; each begins with a line "# title". Its lines:
  *   @: size=1000 auth=PLAIN …   options of the server (see set_option)

@@ -1,4 +1,5 @@
-/* transcript_play.c: see transcript.h. A driver of smtp_server.h like daemon/session.c, with a script in the place of the world. */
+/* transcript_play.c: see transcript.h. A driver of smtp_server.h like daemon/session.c, with a script in the place of the
+ * world. */
 #include <stdio.h>
 
 #include "buf.h"
@@ -24,7 +25,8 @@ struct player {
 static void complain(struct player *p, int line, const char *what, struct slice found, struct slice wanted)
 {
     if (p->check && !p->wrong)
-        p->wrong = arena_printf(p->arena, "%s:%d: %s: '%.*s', wanted '%.*s'", p->c->file, line, what, SLICE_ARG(found), SLICE_ARG(wanted));
+        p->wrong = arena_printf(p->arena, "%s:%d: %s: '%.*s', wanted '%.*s'", p->c->file, line, what, SLICE_ARG(found),
+                                SLICE_ARG(wanted));
 }
 
 /* ---------------------------------------------------------------- options */
@@ -89,8 +91,9 @@ static bool set_option(struct setup *u, struct slice option)
 static struct setup setup_of(struct player *p)
 {
     struct setup u = { .refusal = SAYS,
-                       .o = { .hostname = SLICE("mx.test"), .offer_tls = true, .max_size = 1 << 20, .max_rcpts = 100, .max_errors = 10,
-                              .max_auth_failures = 5, .command_timeout_ms = 300000, .data_timeout_ms = 600000 } };
+                       .o = { .hostname = SLICE("mx.test"), .offer_tls = true, .max_size = 1 << 20, .max_rcpts = 100,
+                              .max_errors = 10, .max_auth_failures = 5,
+                              .command_timeout_ms = 300000, .data_timeout_ms = 600000 } };
 
     for (int i = 0; i < p->c->count; i++) {
         struct slice rest = p->c->steps[i].text;
@@ -210,7 +213,8 @@ static void answer_auth(struct player *p, const struct sasl_request *r)
     static const uint8_t signature[SASL_SHA256] = { 0 };
     bool secret = r->mechanism == SASL_PLAIN || r->mechanism == SASL_LOGIN;
     bool right = !secret || (slice_eq(r->user, SLICE("foo")) && slice_eq(r->password, SLICE("barbaz")));
-    const char *q = arena_printf(p->arena, "auth %s %.*s %.*s", sasl_name(r->mechanism), SLICE_ARG(r->user), SLICE_ARG(r->password));
+    const char *q = arena_printf(p->arena, "auth %s %.*s %.*s", sasl_name(r->mechanism), SLICE_ARG(r->user),
+                                 SLICE_ARG(r->password));
     struct slice said = answer_of(p, q, right ? "right" : "wrong");
     bool is_right = slice_eq(said, SLICE("right"));
 
