@@ -1,7 +1,6 @@
 /* limit.c: see limit.h. */
 #include "limit.h"
 
-
 /* One second's worth in credit, at least one event. */
 static int64_t burst(const struct bucket *b)
 {
@@ -85,6 +84,17 @@ int64_t bucket_next_ms(struct bucket *b, int64_t now_ms)
     return missing <= 0 ? now_ms : now_ms + (missing + b->rate.count - 1) / b->rate.count;
 }
 
+int64_t bucket_full_ms(struct bucket *b, int64_t now_ms)
+{
+    int64_t missing;
+
+    if (rate_is_unlimited(b->rate))
+        return now_ms;
+    refill(b, now_ms);
+    missing = burst(b) - b->credit;
+    return missing <= 0 ? now_ms : now_ms + (missing + b->rate.count - 1) / b->rate.count;
+}
+
 void ceiling_init(struct ceiling *c, int64_t max)
 {
     *c = (struct ceiling){ .max = max };
@@ -98,16 +108,25 @@ static void wake_first(struct ceiling *c)
     if (!w || !ceiling_has_room(c))
         return;
     limit_waiter_cancel(w);
+    w->woken_by = c;
+    c->promised++;
     w->wake(w);
 }
 
 void ceiling_set_max(struct ceiling *c, int64_t max)
 {
-    int64_t more = max - c->max;
-
     c->max = max;
-    for (; more > 0 && !TAILQ_EMPTY(&c->waiters) && ceiling_has_room(c); more--)
+    while (!TAILQ_EMPTY(&c->waiters) && ceiling_has_room(c))
         wake_first(c);
+}
+
+void ceiling_take(struct ceiling *c, struct limit_waiter *w)
+{
+    if (w->woken_by == c) {
+        w->woken_by = NULL;
+        c->promised--;
+    }
+    c->used++;
 }
 
 void ceiling_give_back(struct ceiling *c)
@@ -130,4 +149,15 @@ void limit_waiter_cancel(struct limit_waiter *w)
         return;
     TAILQ_REMOVE(&w->at->waiters, w, link);
     w->at = NULL;
+}
+
+void limit_waiter_pass(struct limit_waiter *w)
+{
+    struct ceiling *c = w->woken_by;
+
+    if (!c)
+        return;
+    w->woken_by = NULL;
+    c->promised--;
+    wake_first(c);
 }

@@ -29,29 +29,40 @@ void bucket_take(struct bucket *b, int64_t n, int64_t now_ms);
 void bucket_give_back(struct bucket *b, int64_t n);
 /* When one event has room: now_ms or later. */
 int64_t bucket_next_ms(struct bucket *b, int64_t now_ms);
+/* When it is full again, and so may be forgotten: now_ms or later. */
+int64_t bucket_full_ms(struct bucket *b, int64_t now_ms);
 
-/* Who was refused by a ceiling, and is to be told when it has room. Lives in the object that waits. */
+/* Who was refused by a ceiling, and is to be told when it has room. Lives in the object that waits. Who is woken has one place promised:
+ * it takes that, or passes it on (limit_waiter_pass), else it would be lost on those behind. */
 struct limit_waiter {
     TAILQ_ENTRY(limit_waiter) link;
-    struct ceiling *at; /* NULL: not waiting */
+    struct ceiling *at;       /* NULL: not waiting */
+    struct ceiling *woken_by; /* it keeps a place for this one; NULL: none does */
     void (*wake)(struct limit_waiter *w);
 };
 
 /* At most `max` things at once. */
 struct ceiling {
-    int64_t max, used;
+    int64_t max, used, promised; /* promised: to those who were woken */
     TAILQ_HEAD(, limit_waiter) waiters;
 };
 
 void ceiling_init(struct ceiling *c, int64_t max);
-static inline bool ceiling_has_room(const struct ceiling *c) { return c->used < c->max; }
+static inline bool ceiling_has_room(const struct ceiling *c) { return c->used + c->promised < c->max; }
 /* A raised maximum wakes who waits. */
 void ceiling_set_max(struct ceiling *c, int64_t max);
-static inline void ceiling_take(struct ceiling *c) { c->used++; }
+/* Room for anybody, or the place that it keeps for w. */
+static inline bool ceiling_permits(const struct ceiling *c, const struct limit_waiter *w)
+{
+    return w->woken_by == c || ceiling_has_room(c);
+}
+void ceiling_take(struct ceiling *c, struct limit_waiter *w);
 /* Gives one back and wakes the first who waits, if there is room. */
 void ceiling_give_back(struct ceiling *c);
 /* Queues w behind the others, once. */
 void ceiling_wait(struct ceiling *c, struct limit_waiter *w);
 void limit_waiter_cancel(struct limit_waiter *w);
+/* After each wake, when w has had its chance: what it did not take is for the next one. */
+void limit_waiter_pass(struct limit_waiter *w);
 
 #endif

@@ -20,6 +20,8 @@
 #include "site.h"
 #include "timer.h"
 
+enum { PATH_ONE_MORE_MS = 60 * 1000 }; /* a further connection was refused: one more is tried then */
+
 struct path;
 struct lane;
 struct share;
@@ -40,6 +42,12 @@ struct path_host {
     struct path_host *next;
 };
 
+/* What the settings of one queue allow on a path. */
+struct turn_limits {
+    int64_t connections, tenant_connections;
+    struct rate rate, tenant_rate;
+};
+
 /* One queue on one path. */
 struct turn {
     struct queue *queue;
@@ -48,6 +56,8 @@ struct turn {
     TAILQ_ENTRY(turn) ring;    /* share->ring, while it may go */
     TAILQ_ENTRY(turn) on_path; /* path->turns */
     bool in_ring;
+    bool has_mail;             /* its queue has: its limit of connections binds the path */
+    struct turn_limits limits; /* as it was attached */
     uint8_t rank;              /* 0: of the preferred family */
 };
 
@@ -59,7 +69,9 @@ struct conn {
     enum conn_state state;
     struct vmta_state *vmta;   /* whose ceiling it counts against */
     struct share *charged;     /* the tenant whose ceilings it takes now, or NULL */
-    int64_t began_ms, cost;    /* of the transaction under way: what was charged in advance */
+    int64_t began_ms;          /* of the transaction under way */
+    int64_t cost, rcpts;       /* of that one: what was charged in advance, for how many */
+    int64_t next_cost, next_rcpts; /* of the one that rides along */
     bool probe;
     bool used;                 /* it carried a transaction */
     bool alone;                /* it carries raw content (BINARYMIME), and nothing else before or after */
@@ -75,6 +87,7 @@ struct path_tenant {
     int turns;
     struct ceiling cap;        /* max_connections of its own blocks */
     struct bucket cap_rate;
+    struct turn_limits limits; /* while they are computed */
     struct share *shares;      /* next_of_tenant */
 };
 
@@ -84,6 +97,9 @@ struct share {
     struct share *next_of_tenant, *next_of_lane;
     TAILQ_HEAD(, turn) ring;
     int turns;                 /* attached, in the ring or not */
+    int charges;               /* connections charged to it now: they hold it */
+    TAILQ_ENTRY(share) woken_link; /* path->woken: a ceiling woke it, and it has not had its chance yet */
+    bool woken;
     struct heap_node node;     /* in lane->heap, keyed by the tenant's virtual time, while it has turns and nothing blocks it */
     struct limit_waiter waiter;/* on the ceiling that refused it */
     int64_t blocked_until_ms;  /* mono: a rate refused it; 0: none */
@@ -117,10 +133,11 @@ struct path {
     int turn_count, lane_count;
     int open;                  /* connections, opening ones and closing ones included */
     int64_t max_connections;   /* the smallest among the queues that have mail on it now */
-    bool bounds_stale;         /* to be computed again */
+    bool bounds_stale;         /* what bound it is gone: to be computed again */
     struct bucket rate;
     int64_t window;            /* connections that may be open now: grows by success, 1 for a probe */
     int64_t one_more_ms;       /* mono: a further connection was refused; one more is tried then; 0: not so */
+    bool grows_slowly;         /* that happened: the window grows by one more at a time, not by doubling */
     int64_t vtime;             /* of the tenant that went last */
     int64_t ms_per_rcpt;       /* moving average, for shares while connections bind */
     struct setback_clock clock;
@@ -133,6 +150,7 @@ struct path {
     bool refused_two_tenants;
     struct limit_waiter waiter;/* for a connection: on the VMTA's or the daemon's ceiling */
     int64_t rate_until_ms;     /* mono: a rate of path or VMTA refused; 0: none */
+    TAILQ_HEAD(, share) woken;
     bool dirty;
     TAILQ_ENTRY(path) dirty_link;
     struct timer timer;

@@ -21,10 +21,7 @@ void sched_init(struct sched *s, struct queues *queues, struct sites *sites, str
 
 void sched_free(struct sched *s)
 {
-    struct path *p, *next;
-
-    HASH_ITER(hh, s->by_key, p, next)
-        path_release(s, p);
+    paths_free(s);
 }
 
 void sched_stop(struct sched *s, bool stopped)
@@ -71,12 +68,13 @@ static bool ceilings_permit(struct share *sh)
 {
     struct ceiling *full = NULL;
 
-    if (!ceiling_has_room(&sh->tenant->tenant->party.ceiling))
+    if (!ceiling_permits(&sh->tenant->tenant->party.ceiling, &sh->waiter))
         full = &sh->tenant->tenant->party.ceiling;
-    else if (!ceiling_has_room(&sh->tenant->cap))
+    else if (!ceiling_permits(&sh->tenant->cap, &sh->waiter))
         full = &sh->tenant->cap;
     if (!full)
         return true;
+    limit_waiter_pass(&sh->waiter);
     ceiling_wait(full, &sh->waiter);
     share_settle(sh);
     return false;
@@ -85,8 +83,9 @@ static bool ceilings_permit(struct share *sh)
 static void ceilings_take(struct share *sh, struct conn *c)
 {
     c->charged = sh;
-    ceiling_take(&sh->tenant->tenant->party.ceiling);
-    ceiling_take(&sh->tenant->cap);
+    sh->charges++;
+    ceiling_take(&sh->tenant->tenant->party.ceiling, &sh->waiter);
+    ceiling_take(&sh->tenant->cap, &sh->waiter);
     sh->tenant->tenant->party.connections++;
 }
 
@@ -97,6 +96,7 @@ static void ceilings_give_back(struct conn *c)
     if (!sh)
         return;
     c->charged = NULL;
+    sh->charges--;
     sh->tenant->tenant->party.connections--;
     ceiling_give_back(&sh->tenant->cap);
     ceiling_give_back(&sh->tenant->tenant->party.ceiling);
@@ -132,7 +132,8 @@ static int64_t rates_permit(struct share *sh, struct queue *q, int64_t want)
             block_until(sh, next);
             return 0;
         }
-        p->rate_until_ms = next;
+        if (next > p->rate_until_ms)
+            p->rate_until_ms = next;
     }
     path_set_timer(p->sched, p);
     return 0;
@@ -179,7 +180,7 @@ static bool goes_alone(const struct share *sh)
 }
 
 /* Takes the entry that goes next from this share, its limits and its virtual time. NULL without memory for a split. */
-static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct conn *c, int64_t rcpts)
+static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct conn *c, int64_t rcpts, int64_t *ret_cost)
 {
     struct turn *t = TAILQ_FIRST(&sh->ring);
     struct path *p = sh->lane->path;
@@ -190,8 +191,8 @@ static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct 
         return NULL;
     rates_take(sh, q, e->rcpt_count);
     p->vtime = sh->tenant->vtime;
-    c->cost = price(p, e->rcpt_count);
-    charge(sh->tenant, c->cost);
+    *ret_cost = price(p, e->rcpt_count);
+    charge(sh->tenant, *ret_cost);
     TAILQ_REMOVE(&sh->ring, t, ring);
     TAILQ_INSERT_TAIL(&sh->ring, t, ring);
     c->used = true;
@@ -214,6 +215,15 @@ static void conn_move(struct conn *c, enum conn_state to)
 
 static struct lane *hungriest(struct sched *s, struct path *p, struct share **ret);
 
+/* A slot is about to become free: no other one is given up for it meanwhile. */
+static bool is_making_room(const struct path *p)
+{
+    for (const struct lane *l = p->lanes; l; l = l->next)
+        if (l->count[CONN_CLOSING] > 0)
+            return true;
+    return false;
+}
+
 /* All slots are taken and another profile's tenant is far behind, or has no connection at all: this one makes room for it. */
 static bool must_yield(struct sched *s, struct path *p, const struct lane *l)
 {
@@ -221,7 +231,7 @@ static bool must_yield(struct sched *s, struct path *p, const struct lane *l)
     struct share *other_share = NULL;
     struct lane *other;
 
-    if (p->lane_count < 2 || !path_is_bound(p))
+    if (p->lane_count < 2 || !path_is_bound(p) || is_making_room(p))
         return false;
     other = hungriest(s, p, &other_share);
     if (!other || other == l)
@@ -252,9 +262,11 @@ static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
         conn_move(c, CONN_BUSY);
         c->began_ms = s->now->mono_ms;
         *ret = (struct sched_order){ .type = SCHED_SEND, .lane = l, .conn = c };
-        ret->entry = take_entry(s, sh, c, rcpts);
-        if (ret->entry)
+        ret->entry = take_entry(s, sh, c, rcpts, &c->cost);
+        if (ret->entry) {
+            c->rcpts = ret->entry->rcpt_count;
             return true;
+        }
         ceilings_give_back(c);
         conn_move(c, CONN_IDLE);
     }
@@ -265,6 +277,7 @@ struct queue_entry *sched_ride(struct sched *s, struct conn *c)
 {
     struct lane *l = c->lane;
     struct path *p = l->path;
+    struct queue_entry *e;
     struct share *sh;
     int64_t rcpts;
 
@@ -275,7 +288,9 @@ struct queue_entry *sched_ride(struct sched *s, struct conn *c)
     sh = deal(l, c->charged, &rcpts);
     if (!sh || sh != c->charged || c->alone || goes_alone(sh))
         return NULL;
-    return take_entry(s, sh, c, rcpts);
+    e = take_entry(s, sh, c, rcpts, &c->next_cost);
+    c->next_rcpts = e ? e->rcpt_count : 0;
+    return e;
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -321,7 +336,7 @@ static struct lane *hungriest(struct sched *s, struct path *p, struct share **re
 /* All slots are taken: an idle connection of another profile makes room. */
 static bool order_close(struct path *p, const struct lane *wanted, struct sched_order *ret)
 {
-    for (struct lane *l = p->lanes; l; l = l->next) {
+    for (struct lane *l = is_making_room(p) ? NULL : p->lanes; l; l = l->next) {
         struct conn *c = l != wanted ? TAILQ_FIRST(&l->conns[CONN_IDLE]) : NULL;
 
         if (!c)
@@ -337,12 +352,13 @@ static bool connections_permit(struct sched *s, struct path *p, struct queue *q)
 {
     struct ceiling *full = NULL;
 
-    if (!ceiling_has_room(&q->vmta_state->party.ceiling))
+    if (!ceiling_permits(&q->vmta_state->party.ceiling, &p->waiter))
         full = &q->vmta_state->party.ceiling;
-    else if (!ceiling_has_room(&s->total))
+    else if (!ceiling_permits(&s->total, &p->waiter))
         full = &s->total;
     if (!full)
         return true;
+    limit_waiter_pass(&p->waiter);
     ceiling_wait(full, &p->waiter);
     return false;
 }
@@ -350,10 +366,14 @@ static bool connections_permit(struct sched *s, struct path *p, struct queue *q)
 static bool order_connect(struct sched *s, struct path *p, struct sched_order *ret)
 {
     struct share *sh = NULL;
-    struct lane *l = hungriest(s, p, &sh);
+    struct lane *l = NULL;
     struct queue *q;
 
-    if (!l || p->rate_until_ms)
+    if (p->rate_until_ms)
+        return false;
+    while ((l = hungriest(s, p, &sh)) && !ceilings_permit(sh))
+        ;
+    if (!l)
         return false;
     if (path_is_bound(p))
         return order_close(p, l, ret);
@@ -363,7 +383,7 @@ static bool order_connect(struct sched *s, struct path *p, struct sched_order *r
     if (!connections_permit(s, p, q))
         return false;
     *ret = (struct sched_order){
-        .type = SCHED_CONNECT, .lane = l, .queue = q,
+        .type = SCHED_CONNECT, .lane = l, .queue = q, .share = sh,
         .probe = p->clock.attempts > 0 || l->clock.attempts > 0 || q->probing,
     };
     return true;
@@ -373,6 +393,7 @@ static bool path_next(struct sched *s, struct path *p, struct sched_order *ret)
 {
     if (setback_waits(&p->clock, s->now->mono_ms))
         return false;
+    path_bound(s, p);
     return order_send(s, p, ret) || order_connect(s, p, ret);
 }
 
@@ -386,6 +407,7 @@ enum sched_order_type sched_next(struct sched *s, struct sched_order *ret)
             return ret->type;
         p->dirty = false;
         TAILQ_REMOVE(&s->dirty, p, dirty_link);
+        path_pass_on(p);
     }
     return SCHED_NONE;
 }
@@ -397,9 +419,10 @@ void sched_opened(struct sched *s, struct lane *lane, struct conn *c, const stru
     TAILQ_INSERT_TAIL(&lane->conns[CONN_OPENING], c, link);
     lane->count[CONN_OPENING]++;
     lane->path->open++;
-    ceiling_take(&c->vmta->party.ceiling);
+    ceiling_take(&c->vmta->party.ceiling, &lane->path->waiter);
     c->vmta->party.connections++;
-    ceiling_take(&s->total);
+    ceiling_take(&s->total, &lane->path->waiter);
+    ceilings_take(order->share, c); /* until it is open: whose mail it carries then is dealt */
 }
 
 void sched_no_connection(struct sched *s, struct lane *lane)
@@ -412,23 +435,30 @@ void sched_no_connection(struct sched *s, struct lane *lane)
 static void true_up(struct sched *s, struct conn *c)
 {
     struct path *p = c->lane->path;
-    int64_t took = s->now->mono_ms - c->began_ms, rcpts, per;
+    int64_t took = s->now->mono_ms - c->began_ms;
 
-    if (!c->charged || !c->cost)
+    if (!c->charged || c->rcpts == 0)
         return;
-    rcpts = c->cost / (p->ms_per_rcpt ? p->ms_per_rcpt : FIRST_MS_PER_RCPT);
-    per = rcpts > 0 ? (took + 1) / rcpts : took;
     if (path_is_bound(p))
         charge(c->charged->tenant, took - c->cost);
-    p->ms_per_rcpt = ((p->ms_per_rcpt ? p->ms_per_rcpt : FIRST_MS_PER_RCPT) * 7 + per) / 8;
+    p->ms_per_rcpt = (price(p, 1) * 7 + took / c->rcpts) / 8;
     if (p->ms_per_rcpt < 1)
         p->ms_per_rcpt = 1;
-    c->cost = 0;
+    c->cost = c->rcpts = 0;
+}
+
+/* What rode along was never begun: its charge is given back. */
+static void forget_next(struct conn *c)
+{
+    if (c->charged && c->next_rcpts)
+        charge(c->charged->tenant, -c->next_cost);
+    c->next_cost = c->next_rcpts = 0;
 }
 
 void sched_idle(struct sched *s, struct conn *c)
 {
     true_up(s, c);
+    forget_next(c);
     ceilings_give_back(c);
     conn_move(c, CONN_IDLE);
     sched_mark(s, c->lane->path);
@@ -436,16 +466,17 @@ void sched_idle(struct sched *s, struct conn *c)
 
 void sched_next_began(struct sched *s, struct conn *c)
 {
-    int64_t cost = c->cost;
-
     true_up(s, c);
-    c->cost = cost;
+    c->cost = c->next_cost;
+    c->rcpts = c->next_rcpts;
+    c->next_cost = c->next_rcpts = 0;
     c->began_ms = s->now->mono_ms;
 }
 
 void sched_closing(struct sched *s, struct conn *c)
 {
     true_up(s, c);
+    forget_next(c);
     ceilings_give_back(c);
     conn_move(c, CONN_CLOSING);
 }
@@ -456,6 +487,7 @@ void sched_closed(struct sched *s, struct conn *c)
     struct path *p = l->path;
 
     true_up(s, c);
+    forget_next(c);
     ceilings_give_back(c);
     TAILQ_REMOVE(&l->conns[c->state], c, link);
     l->count[c->state]--;
@@ -467,14 +499,36 @@ void sched_closed(struct sched *s, struct conn *c)
     path_release(s, p);
 }
 
+/* All connections that may be open work: more may be opened. */
+static void window_grow(struct sched *s, struct path *p)
+{
+    int working = 0;
+
+    for (const struct lane *l = p->lanes; l; l = l->next)
+        working += l->count[CONN_IDLE] + l->count[CONN_BUSY];
+    if (working < p->window || p->one_more_ms)
+        return;
+    if (p->window >= p->max_connections) {
+        p->grows_slowly = false;
+    } else if (p->grows_slowly) {
+        p->one_more_ms = s->now->mono_ms + PATH_ONE_MORE_MS;
+        path_set_timer(s, p);
+    } else {
+        p->window = p->window < p->max_connections / 2 ? p->window * 2 : p->max_connections;
+    }
+}
+
 void sched_succeeded(struct sched *s, struct path *p)
 {
-    if (p->window < p->max_connections && !p->one_more_ms)
-        p->window++;
+    bool waited = setback_waits(&p->clock, s->now->mono_ms);
+
+    window_grow(s, p);
     p->clock = (struct setback_clock){ 0 };
     p->refused_tenant = NULL;
     p->refused_two_tenants = false;
     p->refused_domain_count = 0;
     path_end_round(p);
+    if (waited)
+        sched_update_path(s, p);
     sched_mark(s, p);
 }

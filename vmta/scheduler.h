@@ -20,6 +20,7 @@ struct sched_order {
     struct conn *conn;
     struct queue_entry *entry;  /* SENDING already */
     struct queue *queue;        /* CONNECT: for whose mail (policy, VMTA) */
+    struct share *share;        /* CONNECT: whose tenant's ceilings it counts against until it is open */
     bool probe;
 };
 

@@ -4,7 +4,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { PATH_FIRST_WINDOW = 2 };
+enum {
+    PATH_FIRST_WINDOW = 2,
+    REMEMBERED_MS = 60 * 60 * 1000, /* a path or lane that failed, behind the end of its wait: longer than any look-up is kept */
+    REMEMBERED_MAX = 100000,        /* paths that nothing holds; above that they are forgotten at once */
+};
 
 void sched_mark(struct sched *s, struct path *p)
 {
@@ -51,8 +55,28 @@ static void share_wake(struct limit_waiter *w)
 {
     struct share *sh = (struct share *)((char *)w - offsetof(struct share, waiter));
 
+    if (!sh->woken)
+        TAILQ_INSERT_TAIL(&sh->lane->path->woken, sh, woken_link);
+    sh->woken = true;
     share_settle(sh);
     sched_mark(sh->lane->path->sched, sh->lane->path);
+}
+
+static void share_pass(struct share *sh)
+{
+    if (sh->woken)
+        TAILQ_REMOVE(&sh->lane->path->woken, sh, woken_link);
+    sh->woken = false;
+    limit_waiter_pass(&sh->waiter);
+}
+
+void path_pass_on(struct path *p)
+{
+    struct share *sh;
+
+    while ((sh = TAILQ_FIRST(&p->woken)))
+        share_pass(sh);
+    limit_waiter_pass(&p->waiter);
 }
 
 void turn_set(struct turn *t, bool in)
@@ -93,31 +117,75 @@ static void path_wake(struct limit_waiter *w)
     sched_mark(p->sched, p);
 }
 
+static bool has_ended(struct setback_clock *c, int64_t now)
+{
+    if (c->until_ms == 0 || c->until_ms > now)
+        return false;
+    c->until_ms = 0;
+    return true;
+}
+
 static void path_on_timer(void *arg)
 {
     struct path *p = arg;
     int64_t now = p->sched->now->mono_ms;
+    bool opens = has_ended(&p->clock, now);
 
-    for (struct lane *l = p->lanes; l; l = l->next)
+    for (struct lane *l = p->lanes; l; l = l->next) {
+        opens = has_ended(&l->clock, now) || opens;
         for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
             if (sh->blocked_until_ms && sh->blocked_until_ms <= now) {
                 sh->blocked_until_ms = 0;
                 share_settle(sh);
             }
+    }
     if (p->rate_until_ms <= now)
         p->rate_until_ms = 0;
     if (p->one_more_ms && p->one_more_ms <= now) {
         p->one_more_ms = 0;
         p->window++;
     }
-    sched_update_path(p->sched, p);
+    if (opens)
+        sched_update_path(p->sched, p);
+    path_set_timer(p->sched, p);
     sched_mark(p->sched, p);
+    path_release(p->sched, p);
 }
 
 static void sooner(int64_t *at, int64_t ms, int64_t now)
 {
     if (ms > now && ms < *at)
         *at = ms;
+}
+
+static void later(int64_t *at, int64_t ms)
+{
+    if (ms > *at)
+        *at = ms;
+}
+
+static int64_t clock_remembered_ms(const struct setback_clock *c)
+{
+    return c->attempts > 0 ? c->until_ms + REMEMBERED_MS : 0;
+}
+
+/* Until when it has to be kept though nothing holds it: what failed, and what was taken of rates, is not forgotten because the queue
+ * is looked up anew or empty for a while. */
+static int64_t path_remembered_ms(struct path *p, int64_t now)
+{
+    int64_t at = bucket_full_ms(&p->rate, now);
+
+    later(&at, clock_remembered_ms(&p->clock));
+    later(&at, p->one_more_ms);
+    for (const struct lane *l = p->lanes; l; l = l->next)
+        later(&at, clock_remembered_ms(&l->clock));
+    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next)
+        later(&at, bucket_full_ms(&pt->cap_rate, now));
+    for (const struct path_host *h = p->hosts; h; h = h->next) {
+        later(&at, h->last_until_ms);
+        later(&at, h->no_tls_until_ms);
+    }
+    return at;
 }
 
 void path_set_timer(struct sched *s, struct path *p)
@@ -132,6 +200,8 @@ void path_set_timer(struct sched *s, struct path *p)
         for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
             sooner(&at, sh->blocked_until_ms, now);
     }
+    if (p->turn_count == 0 && p->open == 0)
+        at = path_remembered_ms(p, now);
     if (at == NEVER_MS)
         timer_stop(s->timers, &p->timer);
     else if (!heap_has(&p->timer.node) || p->timer.node.key != at)
@@ -158,6 +228,7 @@ static struct path *path_get(struct sched *s, const struct inet_addr *source, st
     p->max_connections = INT64_MAX;
     p->waiter.wake = path_wake;
     TAILQ_INIT(&p->turns);
+    TAILQ_INIT(&p->woken);
     timer_init(&p->timer, path_on_timer, p);
     site_ref(site);
     HASH_ADD(hh, s->by_key, key, sizeof p->key, p);
@@ -233,36 +304,100 @@ static bool rate_is_lower(struct rate a, struct rate b)
     return (__int128)a.count * b.per_ms < (__int128)b.count * a.per_ms;
 }
 
-static int64_t value_or(const struct setting_value *v, int64_t otherwise)
+static struct turn_limits limits_of(const struct queue *q)
 {
-    return v ? v->number : otherwise;
+    const struct policy *p = &q->policy;
+
+    return (struct turn_limits){
+        .connections = policy_number(p, SET_MAX_CONNECTIONS),
+        .tenant_connections = p->tenant_max_connections ? p->tenant_max_connections->number : INT64_MAX,
+        .rate = p->value[SET_MAX_MESSAGE_RATE]->rate,
+        .tenant_rate = p->tenant_max_message_rate ? p->tenant_max_message_rate->rate : (struct rate){ 0, 0 },
+    };
 }
 
-/* The smallest limit among the queues that are here; of a tenant's caps, the smallest among its own. */
-static void path_bound(struct sched *s, struct path *p)
+/* The smallest of two of everything. */
+static void lower(struct turn_limits *l, const struct turn_limits *by, bool has_mail)
 {
-    struct rate rate = { 0, 0 };
+    if (has_mail && by->connections < l->connections)
+        l->connections = by->connections;
+    if (has_mail && by->tenant_connections < l->tenant_connections)
+        l->tenant_connections = by->tenant_connections;
+    if (rate_is_lower(by->rate, l->rate))
+        l->rate = by->rate;
+    if (rate_is_lower(by->tenant_rate, l->tenant_rate))
+        l->tenant_rate = by->tenant_rate;
+}
+
+static void bound(struct path *p, struct path_tenant *pt, const struct turn_limits *l, int64_t now)
+{
+    p->max_connections = l->connections;
+    bucket_set_rate(&p->rate, l->rate, now);
+    if (pt)
+        bucket_set_rate(&pt->cap_rate, l->tenant_rate, now);
+    if (pt)
+        ceiling_set_max(&pt->cap, l->tenant_connections);
+}
+
+/* One more queue, or one that has mail now, can only make the limits smaller. */
+static void bound_by(struct sched *s, struct turn *t)
+{
+    struct path *p = t->path;
+    struct path_tenant *pt = t->share->tenant;
+    struct turn_limits l = { p->max_connections, pt->cap.max, p->rate.rate, pt->cap_rate.rate };
+
+    if (p->bounds_stale)
+        return;
+    lower(&l, &t->limits, t->has_mail);
+    bound(p, pt, &l, s->now->mono_ms);
+}
+
+/* The smallest limit among the queues that are here; of a tenant's caps, the smallest among its own. Rates bind as long as a queue is
+ * here, so that one whose mail comes piece by piece does not begin each time with a full bucket. */
+void path_bound(struct sched *s, struct path *p)
+{
+    static const struct turn_limits none = { INT64_MAX, INT64_MAX, { 0, 0 }, { 0, 0 } };
+    struct turn_limits all = none;
     struct turn *t;
 
+    if (!p->bounds_stale || p->turn_count == 0)
+        return;
     p->bounds_stale = false;
-    p->max_connections = INT64_MAX;
     for (struct path_tenant *pt = p->tenants; pt; pt = pt->next)
-        pt->cap.max = INT64_MAX;
+        pt->limits = none;
     TAILQ_FOREACH(t, &p->turns, on_path) {
-        const struct policy *policy = &t->queue->policy;
-        struct path_tenant *pt = t->share->tenant;
-        int64_t cap = value_or(policy->tenant_max_connections, INT64_MAX);
-
-        if (policy_number(policy, SET_MAX_CONNECTIONS) < p->max_connections)
-            p->max_connections = policy_number(policy, SET_MAX_CONNECTIONS);
-        if (rate_is_lower(policy->value[SET_MAX_MESSAGE_RATE]->rate, rate))
-            rate = policy->value[SET_MAX_MESSAGE_RATE]->rate;
-        if (cap < pt->cap.max)
-            pt->cap.max = cap;
-        if (policy->tenant_max_message_rate && rate_is_lower(policy->tenant_max_message_rate->rate, pt->cap_rate.rate))
-            bucket_set_rate(&pt->cap_rate, policy->tenant_max_message_rate->rate, s->now->mono_ms);
+        lower(&t->share->tenant->limits, &t->limits, t->has_mail);
+        lower(&all, &t->limits, t->has_mail);
     }
-    bucket_set_rate(&p->rate, rate, s->now->mono_ms);
+    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next) {
+        if (pt->turns == 0)
+            continue;
+        bucket_set_rate(&pt->cap_rate, pt->limits.tenant_rate, s->now->mono_ms);
+        ceiling_set_max(&pt->cap, pt->limits.tenant_connections);
+    }
+    bound(p, NULL, &all, s->now->mono_ms);
+}
+
+/* Whether the path, or its tenant's part, may be bound by this one. */
+static bool turn_binds(const struct turn *t)
+{
+    const struct path *p = t->path;
+    const struct path_tenant *pt = t->share->tenant;
+    const struct turn_limits *l = &t->limits;
+
+    return l->connections <= p->max_connections || l->tenant_connections <= pt->cap.max ||
+           !rate_is_lower(p->rate.rate, l->rate) || !rate_is_lower(pt->cap_rate.rate, l->tenant_rate);
+}
+
+static void turn_set_has_mail(struct sched *s, struct turn *t, bool has_mail)
+{
+    if (t->has_mail == has_mail)
+        return;
+    t->has_mail = has_mail;
+    if (has_mail)
+        bound_by(s, t);
+    else if (turn_binds(t))
+        t->path->bounds_stale = true;
 }
 
 /* ---------------------------------------------------------------- attach and detach */
@@ -278,13 +413,16 @@ static int turn_attach(struct sched *s, struct queue *q, struct turn *t, const s
             path_release(s, p);
         return FL_ENOMEM;
     }
-    *t = (struct turn){ .queue = q, .path = p, .share = sh };
+    *t = (struct turn){ .queue = q, .path = p, .share = sh, .limits = limits_of(q) };
     t->rank = source->family != q->policy.value[SET_IP_FAMILIES]->families.order[0];
     sh->turns++;
     pt->turns++;
     p->turn_count++;
     TAILQ_INSERT_TAIL(&p->turns, t, on_path);
-    p->bounds_stale = true;
+    if (p->turn_count == 1)
+        p->bounds_stale = true; /* what bound it before is gone */
+    else
+        bound_by(s, t);
     return 0;
 }
 
@@ -318,77 +456,80 @@ int sched_attach(struct sched *s, struct queue *q)
     return 0;
 }
 
-/* Frees what a turn leaves empty. Connections hold their lane. */
-static void share_release(struct share *sh)
+static void share_free(struct share *sh)
 {
-    struct lane *l = sh->lane;
-    struct path_tenant *pt = sh->tenant;
     struct share **at;
-    struct path_tenant **pat;
 
-    if (sh->turns > 0)
-        return;
-    for (int state = 0; state <= CONN_CLOSING; state++) {
-        struct conn *c;
-
-        TAILQ_FOREACH(c, &l->conns[state], link)
-            if (c->charged == sh)
-                return; /* a transaction of it is under way: released at its end */
-    }
     limit_waiter_cancel(&sh->waiter);
-    for (at = &l->shares; *at != sh; at = &(*at)->next_of_lane)
+    heap_remove(&sh->lane->heap, &sh->node);
+    for (at = &sh->lane->shares; *at != sh; at = &(*at)->next_of_lane)
         ;
     *at = sh->next_of_lane;
-    for (at = &pt->shares; *at != sh; at = &(*at)->next_of_tenant)
+    for (at = &sh->tenant->shares; *at != sh; at = &(*at)->next_of_tenant)
         ;
     *at = sh->next_of_tenant;
+    share_pass(sh);
     free(sh);
-    if (pt->shares)
-        return;
-    for (pat = &l->path->tenants; *pat != pt; pat = &(*pat)->next)
-        ;
-    *pat = pt->next;
-    free(pt);
 }
 
-static void lanes_release(struct path *p)
+static bool lane_is_needed(const struct lane *l, int64_t now)
+{
+    for (int i = 0; i <= CONN_CLOSING; i++)
+        if (l->count[i])
+            return true;
+    return l->shares || clock_remembered_ms(&l->clock) > now;
+}
+
+static void lane_free(struct lane *l)
+{
+    heap_free(&l->heap);
+    note_free(&l->last);
+    conf_unref(l->conf);
+    free(l);
+}
+
+/* What no turn and no connection holds; all: also what is remembered. */
+static void path_clean(struct path *p, int64_t now, bool all)
 {
     struct lane **at = &p->lanes, *l;
+    struct path_tenant **pat = &p->tenants, *pt;
 
     while ((l = *at)) {
         struct share *next;
-        bool busy = false;
 
         for (struct share *sh = l->shares; sh; sh = next) {
             next = sh->next_of_lane;
-            share_release(sh);
+            if (sh->turns == 0 && sh->charges == 0)
+                share_free(sh);
         }
-        for (int i = 0; i <= CONN_CLOSING; i++)
-            busy = busy || l->count[i];
-        if (l->shares || busy) {
+        if (!all && lane_is_needed(l, now)) {
             at = &l->next;
             continue;
         }
         *at = l->next;
         p->lane_count--;
-        heap_free(&l->heap);
-        note_free(&l->last);
-        conf_unref(l->conf);
-        free(l);
+        lane_free(l);
+    }
+    while ((pt = *pat)) {
+        if (!all && (pt->shares || bucket_full_ms(&pt->cap_rate, now) > now)) {
+            pat = &pt->next;
+            continue;
+        }
+        *pat = pt->next;
+        free(pt);
     }
 }
 
-void path_release(struct sched *s, struct path *p)
+static void path_free(struct sched *s, struct path *p)
 {
     struct path_host *h;
 
-    lanes_release(p);
-    if (p->turn_count > 0 || p->open > 0)
-        return;
+    path_clean(p, s->now->mono_ms, true);
     if (p->dirty)
         TAILQ_REMOVE(&s->dirty, p, dirty_link);
     timer_stop(s->timers, &p->timer);
     limit_waiter_cancel(&p->waiter);
+    limit_waiter_pass(&p->waiter);
     while ((h = p->hosts)) {
         p->hosts = h->next;
         free(h);
@@ -397,6 +538,25 @@ void path_release(struct sched *s, struct path *p)
     HASH_DELETE(hh, s->by_key, p);
     site_unref(s->sites, p->key.site);
     free(p);
+}
+
+void path_release(struct sched *s, struct path *p)
+{
+    path_clean(p, s->now->mono_ms, false);
+    if (p->turn_count > 0 || p->open > 0)
+        return;
+    if (HASH_CNT(hh, s->by_key) <= REMEMBERED_MAX && path_remembered_ms(p, s->now->mono_ms) > s->now->mono_ms)
+        path_set_timer(s, p);
+    else
+        path_free(s, p);
+}
+
+void paths_free(struct sched *s)
+{
+    struct path *p, *next;
+
+    HASH_ITER(hh, s->by_key, p, next)
+        path_free(s, p);
 }
 
 void sched_detach(struct sched *s, struct queue *q)
@@ -410,7 +570,7 @@ void sched_detach(struct sched *s, struct queue *q)
         t->share->tenant->turns--;
         p->turn_count--;
         TAILQ_REMOVE(&p->turns, t, on_path);
-        p->bounds_stale = true;
+        p->bounds_stale = p->bounds_stale || turn_binds(t);
         path_release(s, p);
     }
     free(q->turns);
@@ -460,8 +620,7 @@ void sched_update(struct sched *s, struct queue *q)
     for (int i = 0; i < q->turn_count; i++) {
         struct turn *t = &q->turns[i];
 
-        if (t->path->bounds_stale)
-            path_bound(s, t->path);
+        turn_set_has_mail(s, t, q->recipients > 0);
         turn_set(t, may && t->rank == best && turn_is_open(t, s->now->mono_ms));
         if (may && t->in_ring)
             sched_mark(s, t->path);

@@ -41,8 +41,14 @@ void share_settle(struct share *sh);
 void path_tenant_rekey(struct path_tenant *pt);
 /* In or out of the ring of its share. */
 void turn_set(struct turn *t, bool in);
-/* Frees the path when nothing holds it: no turn, no connection. */
+/* What its queues allow, after one is gone. */
+void path_bound(struct sched *s, struct path *p);
+/* Those on it that a ceiling woke had their chance: it wakes the next. */
+void path_pass_on(struct path *p);
+/* Frees the path when nothing holds it (no turn, no connection) and nothing about it has to be remembered. */
 void path_release(struct sched *s, struct path *p);
+/* All of them, at the end. */
+void paths_free(struct sched *s);
 /* The earliest moment at which the path has to be looked at by itself. */
 void path_set_timer(struct sched *s, struct path *p);
 
