@@ -47,8 +47,12 @@ static struct sink *find_open(struct accounting *a, const struct conf_accounting
 static int open_sink(struct accounting *a, const struct conf_accounting *c, struct sink *ret, struct fl_err *err)
 {
     struct sink *open = find_open(a, c);
-    struct sink s = { .rotate_size = c->rotate_size, .rotate_every_ms = c->rotate_every_ms, .keep = c->keep, .events = c->events,
-                      .fields = fields_of(c), .is_new = !open };
+    struct sink s = { .rotate_size = c->rotate_size,
+                      .rotate_every_ms = c->rotate_every_ms,
+                      .keep = c->keep,
+                      .events = c->events,
+                      .fields = fields_of(c),
+                      .is_new = !open };
     int rc = 0;
 
     s.name = slice_dup(slice_of(c->file));

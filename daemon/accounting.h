@@ -1,5 +1,6 @@
 /* accounting.h: what happened, one JSON line an event, into the files that the configuration names.
- * Loop thread; called from the relay's one hook, which runs after the COMMIT. Writing is the files' own business (off the loop). */
+ * Loop thread; called from the relay's one hook, which runs after the COMMIT. Writing is the files' own business (off the
+ * loop). */
 #ifndef FL_ACCOUNTING_H
 #define FL_ACCOUNTING_H
 
@@ -20,8 +21,8 @@ struct accounting_files {
 
 /* Opens the files of a configuration. files is copied. */
 int accounting_new(const struct accounting_files *files, const struct conf *conf, struct accounting **ret, struct fl_err *err);
-/* After a reload: a file that stays is kept open, with its new choice of events and fields; when one cannot be opened, all stays
- * as it was. */
+/* After a reload: a file that stays is kept open, with its new choice of events and fields; when one cannot be opened, all
+ * stays as it was. */
 int accounting_set_conf(struct accounting *a, const struct conf *conf, struct fl_err *err);
 /* Writes the event into each file that wants it. */
 void accounting_event(struct accounting *a, const struct event *e);

@@ -1,24 +1,26 @@
-/* accounting_line.c: struct event → a line of JSON. Room for the worst case is reserved first, so that nothing below checks bounds
- * byte by byte. Pure. */
+/* accounting_line.c: struct event → a line of JSON. Room for the worst case is reserved first, so that nothing below checks
+ * bounds byte by byte. Pure. */
 #include "accounting_line.h"
 
 #include "clock.h"
 #include "printable.h"
 
 enum field {
-    F_TIME, F_EVENT, F_ID, F_MESSAGE, F_TENANT, F_USER, F_CLIENT_IP, F_JOB, F_FROM, F_TO, F_VMTA, F_POOL, F_SOURCE_IP, F_MX, F_MX_IP,
-    F_TLS, F_STAGE, F_CODE, F_ENHANCED, F_TEXT, F_ATTEMPT, F_QUEUED_MS, F_DELIVERY_MS, F_SIZE, F_QUEUE, F_RECIPIENTS, F_REASON, FIELDS
+    F_TIME, F_EVENT, F_ID, F_MESSAGE, F_TENANT, F_USER, F_CLIENT_IP, F_JOB, F_FROM, F_TO, F_VMTA, F_POOL, F_SOURCE_IP, F_MX,
+    F_MX_IP, F_TLS, F_STAGE, F_CODE, F_ENHANCED, F_TEXT, F_ATTEMPT, F_QUEUED_MS, F_DELIVERY_MS, F_SIZE, F_QUEUE, F_RECIPIENTS,
+    F_REASON, FIELDS
 };
 
 static const char *const names[FIELDS] = {
-    "time", "event", "id", "message", "tenant", "user", "client_ip", "job", "from", "to", "vmta", "pool", "source_ip", "mx", "mx_ip",
-    "tls", "stage", "code", "enhanced", "text", "attempt", "queued_ms", "delivery_ms", "size", "queue", "recipients", "reason",
+    "time", "event", "id", "message", "tenant", "user", "client_ip", "job", "from", "to", "vmta", "pool", "source_ip", "mx",
+    "mx_ip", "tls", "stage", "code", "enhanced", "text", "attempt", "queued_ms", "delivery_ms", "size", "queue", "recipients",
+    "reason",
 };
 
 enum {
-    FIXED_BYTES = 1024,    /* names, quotes, numbers, ids, the time: counted generously */
-    GROWTH = 3,            /* a byte becomes at most U+FFFD in UTF-8 */
-    TEXT_MAX = 4096,       /* of one field; what is longer is cut */
+    FIXED_BYTES = 1024, /* names, quotes, numbers, ids, the time: counted generously */
+    GROWTH = 3,         /* a byte becomes at most U+FFFD in UTF-8 */
+    TEXT_MAX = 4096,    /* of one field; what is longer is cut */
 };
 
 struct writer {
@@ -142,9 +144,9 @@ static void head(struct writer *w, const struct event *e)
 
 static size_t worst_case(const struct event *e)
 {
-    const struct slice parts[] = { e->tenant, e->user, e->client_ip, e->job, e->from, e->to, e->vmta, e->pool, e->source_ip, e->mx,
-                                   e->mx_ip, e->tls_version, e->tls_cipher, e->stage, e->enhanced, e->text, e->queue,
-                                   slice_of(e->reason) };
+    const struct slice parts[] = { e->tenant,     e->user,  e->client_ip, e->job,  e->from,  e->to,
+                                   e->vmta,       e->pool,  e->source_ip, e->mx,   e->mx_ip, e->tls_version,
+                                   e->tls_cipher, e->stage, e->enhanced,  e->text, e->queue, slice_of(e->reason) };
     size_t n = FIXED_BYTES;
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

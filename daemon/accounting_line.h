@@ -1,6 +1,6 @@
-/* accounting_line.h: one event as one line of JSON. The hot path of accounting: written by hand, no tree, no allocation but buf's.
- * Pure; any thread. Whatever bytes a field has, the line is valid UTF-8 and valid JSON, and no value holds a control character:
- * these and bytes that are no UTF-8 become U+FFFD (LF and CR too, so that a line is one event). */
+/* accounting_line.h: one event as one line of JSON. The hot path of accounting: written by hand, no tree, no allocation but
+ * buf's. Pure; any thread. Whatever bytes a field has, the line is valid UTF-8 and valid JSON, and no value holds a control
+ * character: these and bytes that are no UTF-8 become U+FFFD (LF and CR too, so that a line is one event). */
 #ifndef FL_ACCOUNTING_LINE_H
 #define FL_ACCOUNTING_LINE_H
 

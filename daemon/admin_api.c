@@ -67,7 +67,8 @@ static const struct route *find_route(const struct admin_path *path)
 
 static bool method_fits(struct slice method, enum method wanted)
 {
-    return wanted == METHOD_POST ? slice_eq(method, SLICE("POST")) : slice_eq(method, SLICE("GET")) || slice_eq(method, SLICE("HEAD"));
+    return wanted == METHOD_POST ? slice_eq(method, SLICE("POST"))
+                                 : slice_eq(method, SLICE("GET")) || slice_eq(method, SLICE("HEAD"));
 }
 
 static bool is_json(struct slice content_type)

@@ -1,6 +1,7 @@
 /* admin_api.h: what operators ask and order over HTTP: the routes of /v1, /metrics, /healthz and /readyz, who may use them, and
  * their JSON. Loop thread. The daemon makes one over its relay and hands it to admin_http (admin_api_begin, _handle are its
- * callbacks, with the API as arg). Reads tokens and open paths from the relay's present configuration, so a reload needs no word. */
+ * callbacks, with the API as arg). Reads tokens and open paths from the relay's present configuration, so a reload needs no
+ * word. */
 #ifndef FL_ADMIN_API_H
 #define FL_ADMIN_API_H
 

@@ -51,14 +51,10 @@ void call_answer_error(struct admin_call *c, int rc, const char *text)
         int code, status;
         const char *text;
     } table[] = {
-        { FL_EINVAL, 400, "this cannot be done" },
-        { FL_ENOENT, 404, "there is no such thing" },
-        { FL_EDENIED, 403, "this is not allowed" },
-        { FL_EBUSY, 409, "something like it is going on already" },
-        { FL_ELIMIT, 503, "too much is going on" },
-        { FL_EIO, 503, "the store fails" },
-        { FL_EFULL, 503, "the disk is full" },
-        { FL_ENOMEM, 500, "out of memory" },
+        { FL_EINVAL, 400, "this cannot be done" },  { FL_ENOENT, 404, "there is no such thing" },
+        { FL_EDENIED, 403, "this is not allowed" }, { FL_EBUSY, 409, "something like it is going on already" },
+        { FL_ELIMIT, 503, "too much is going on" }, { FL_EIO, 503, "the store fails" },
+        { FL_EFULL, 503, "the disk is full" },      { FL_ENOMEM, 500, "out of memory" },
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

@@ -16,7 +16,7 @@ struct admin_call {
     struct arena *arena;
     struct admin_path path; /* "v1" is its first segment */
     struct admin_query query;
-    struct slice who;       /* the token's name; empty at the control socket, see call_who */
+    struct slice who; /* the token's name; empty at the control socket, see call_who */
 };
 
 /* Each answers, frees the call, and is the last that is done with it. */
@@ -29,7 +29,7 @@ void call_answer_error(struct admin_call *c, int rc, const char *text); /* an FL
 struct slice call_who(struct admin_call *c);
 
 /* The routes, by the file that has them. GET: */
-void call_queues(struct admin_call *c);   /* admin_lists.c */
+void call_queues(struct admin_call *c); /* admin_lists.c */
 void call_queue(struct admin_call *c);
 void call_jobs(struct admin_call *c);
 void call_job(struct admin_call *c);
@@ -38,11 +38,11 @@ void call_vmtas(struct admin_call *c);
 void call_queue_messages(struct admin_call *c); /* admin_messages.c */
 void call_message(struct admin_call *c);
 void call_message_raw(struct admin_call *c);
-void call_status(struct admin_call *c);   /* admin_status.c */
+void call_status(struct admin_call *c); /* admin_status.c */
 void call_metrics(struct admin_call *c);
 void call_healthz(struct admin_call *c);
 void call_readyz(struct admin_call *c);
-void call_task(struct admin_call *c);     /* admin_orders.c */
+void call_task(struct admin_call *c); /* admin_orders.c */
 /* POST: */
 void call_actions(struct admin_call *c);
 void call_explain(struct admin_call *c);

@@ -203,7 +203,7 @@ static json_t *settings_list(const struct explanation *x)
 
     policy_resolve(x->conf, x->tenant, x->route.vmta, slice_of(x->to.canonical), &p);
     for (enum setting key = 0; key < SETTINGS; key++) {
-        const struct setting_value *cap = key == SET_MAX_CONNECTIONS      ? p.tenant_max_connections
+        const struct setting_value *cap = key == SET_MAX_CONNECTIONS    ? p.tenant_max_connections
                                           : key == SET_MAX_MESSAGE_RATE ? p.tenant_max_message_rate
                                                                         : NULL;
 

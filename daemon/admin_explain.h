@@ -17,7 +17,7 @@ struct explain_question {
     struct {
         struct slice name, value;
     } headers[EXPLAIN_HEADERS_MAX];
-    uint64_t seed;             /* for the choice among a pool's members */
+    uint64_t seed; /* for the choice among a pool's members */
 };
 
 /* Reads {tenant, user, from, to, headers: [[n, v]]}; texts are borrowed from doc. FL_EINVAL: what is wrong with it. */

@@ -1,5 +1,5 @@
-/* admin_http.c: libmicrohttpd, run from outside through its epoll descriptor. A request lives from its request line until both sides
- * are done with it: the library (which tells so by on_completed) and the API (which owes an answer). */
+/* admin_http.c: libmicrohttpd, run from outside through its epoll descriptor. A request lives from its request line until both
+ * sides are done with it: the library (which tells so by on_completed) and the API (which owes an answer). */
 #include "admin_http.h"
 
 #include <microhttpd.h>
@@ -13,8 +13,8 @@
 #include "admin_problem.h"
 
 enum {
-    CONNECTION_MEMORY = 64 * 1024,         /* of the library, for one request's header */
-    DISCARD_MAX = 16 * 1024 * 1024,        /* of a body that is not wanted: read so far, then cut off */
+    CONNECTION_MEMORY = 64 * 1024,  /* of the library, for one request's header */
+    DISCARD_MAX = 16 * 1024 * 1024, /* of a body that is not wanted: read so far, then cut off */
 };
 
 struct listener {
@@ -33,7 +33,7 @@ struct request {
     struct MHD_Response *response;
     int status;
     enum phase phase;
-    bool is_owed;      /* the API has it and has not answered */
+    bool is_owed; /* the API has it and has not answered */
     bool is_suspended;
     bool is_broken;    /* no memory for an answer: the connection is cut */
     bool is_cut_short; /* answered without reading the body, and closed */
@@ -196,7 +196,8 @@ static enum MHD_Result count_field(void *arg, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-/* What the library lets pass and RFC 9112 does not: two ways to tell where a message ends are how requests are smuggled (6.1, 6.3). */
+/* What the library lets pass and RFC 9112 does not: two ways to tell where a message ends are how requests are smuggled
+ * (6.1, 6.3). */
 static bool check_framing(struct request *r, const struct fields *f)
 {
     uint64_t length = 0;
@@ -249,8 +250,8 @@ static void begin(struct request *r, const char *method)
         h->options.begin(h->options.arg, &r->q);
 }
 
-/* Of a request that is refused already the body is read all the same: closing on unread bytes would send a reset, which may reach
- * the client before the answer does. */
+/* Of a request that is refused already the body is read all the same: closing on unread bytes would send a reset, which may
+ * reach the client before the answer does. */
 static bool take_body(struct request *r, const char *bytes, size_t n)
 {
     if (!r->response && !r->discarded && buf_add(&r->body, slice_make(bytes, n)) == 0)
@@ -380,7 +381,7 @@ static void stop(struct listener *l)
     TAILQ_FOREACH(r, &l->http->requests, link) {
         if (r->listener == l && r->is_suspended) {
             respond_problem(r, 503, "the daemon stops");
-            r->is_owed = true; /* the API does not know, and will answer into the void */
+            r->is_owed = true;   /* the API does not know, and will answer into the void */
             if (r->is_suspended) /* even without memory for an answer */
                 resume(r);
         }

@@ -24,9 +24,9 @@ json_t *admin_object_end(struct admin_object *o);
 json_t *admin_text(struct slice s);
 json_t *admin_text_or_null(struct slice s); /* null for the empty text */
 json_t *admin_ulid(const struct ulid *id);
-json_t *admin_time(int64_t wall_ms);        /* RFC 3339; null for 0 and for NEVER_MS */
+json_t *admin_time(int64_t wall_ms);                   /* RFC 3339; null for 0 and for NEVER_MS */
 json_t *admin_age_s(int64_t since_ms, int64_t now_ms); /* seconds, not below 0; 0 when since_ms is 0 */
-json_t *admin_reply(const struct last_reply *r); /* null when there is none */
+json_t *admin_reply(const struct last_reply *r);       /* null when there is none */
 
 /* Adds the document, compact, with an LF. Takes json; NULL gives FL_ENOMEM. */
 int admin_json_write(json_t *json, struct buf *out);

@@ -9,7 +9,8 @@
 #include "inet.h"
 
 /* A listening Unix socket with mode 0660, owned by uid and gid (-1: who we are). Its folder is made with mode 0750 when it is
- * missing. A socket that nobody answers on is replaced; FL_EBUSY when somebody does; FL_EEXIST when the path is something else. */
+ * missing. A socket that nobody answers on is replaced; FL_EBUSY when somebody does; FL_EEXIST when the path is something else.
+ */
 int admin_listen_local(const char *path, uid_t uid, gid_t gid, int *ret_fd, struct fl_err *err);
 /* A listening TCP socket; IPv6 ones hear IPv6 only. */
 int admin_listen_tcp(const struct inet_endpoint *endpoint, int *ret_fd, struct fl_err *err);

@@ -44,7 +44,8 @@ static bool add_queue(void *arg, const struct view_queue *q)
 
 void call_queues(struct admin_call *c)
 {
-    struct view_filter filter = { .tenant = admin_query_get(&c->query, "tenant"), .vmta = admin_query_get(&c->query, "vmta"),
+    struct view_filter filter = { .tenant = admin_query_get(&c->query, "tenant"),
+                                  .vmta = admin_query_get(&c->query, "vmta"),
                                   .state = VIEW_ANY };
     struct slice domain = admin_query_get(&c->query, "domain"), state = admin_query_get(&c->query, "state");
     char pattern[DOMAIN_MAX + 2];
@@ -104,7 +105,8 @@ void call_jobs(struct admin_call *c)
     struct listing l;
 
     if (begin(c, &l))
-        end(c, &l, relay_view_jobs(c->ports->relay, admin_query_get(&c->query, "tenant"), l.page.after, l.page.limit, add_job, &l));
+        end(c, &l,
+            relay_view_jobs(c->ports->relay, admin_query_get(&c->query, "tenant"), l.page.after, l.page.limit, add_job, &l));
 }
 
 static void take_job(void *arg, const struct view_job *j)
@@ -122,7 +124,8 @@ void call_job(struct admin_call *c)
     if (relay_view_job(c->ports->relay, s[2], s[3], take_job, &o))
         call_answer_json(c, 200, o.json);
     else
-        call_answer_problem(c, 404, slice_of(arena_printf(c->arena, "there is no job '%.*s/%.*s'", SLICE_ARG(s[2]), SLICE_ARG(s[3]))));
+        call_answer_problem(c, 404,
+                            slice_of(arena_printf(c->arena, "there is no job '%.*s/%.*s'", SLICE_ARG(s[2]), SLICE_ARG(s[3]))));
 }
 
 /* ---------------------------------------------------------------- tenants and VMTAs */

@@ -1,5 +1,5 @@
-/* admin_messages.c: the messages of a queue, one message, and its content: what the relay has to read first, so that the answers
- * come later. Loop thread. */
+/* admin_messages.c: the messages of a queue, one message, and its content: what the relay has to read first, so that the
+ * answers come later. Loop thread. */
 #include <stdlib.h>
 
 #include "admin_call.h"

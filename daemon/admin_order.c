@@ -85,8 +85,9 @@ static int read_state(const json_t *select, struct action *a, struct fl_err *err
 
     if (rc < 0 || !state.n)
         return rc;
-    return admin_state_parse(state, &a->state) ? 0
-                                               : fl_fail(err, FL_EINVAL, "state: one of ready, waiting, held, suspended, sending");
+    return admin_state_parse(state, &a->state)
+               ? 0
+               : fl_fail(err, FL_EINVAL, "state: one of ready, waiting, held, suspended, sending");
 }
 
 static int read_older(const json_t *select, struct action *a, struct fl_err *err)
@@ -114,8 +115,8 @@ static int read_select(const json_t *select, struct admin_order *o, struct fl_er
     if ((rc = admin_body_keys(select, keys, err)) < 0 || (rc = admin_body_flag(select, "all", &a->all, err)) < 0 ||
         (rc = admin_body_text(select, "tenant", &a->tenant, err)) < 0 ||
         (rc = admin_body_text(select, "vmta", &a->vmta, err)) < 0 || (rc = read_domain(select, o, err)) < 0 ||
-        (rc = read_job(select, a, err)) < 0 || (rc = read_message(select, o, err)) < 0 || (rc = read_state(select, a, err)) < 0 ||
-        (rc = read_older(select, a, err)) < 0)
+        (rc = read_job(select, a, err)) < 0 || (rc = read_message(select, o, err)) < 0 ||
+        (rc = read_state(select, a, err)) < 0 || (rc = read_older(select, a, err)) < 0)
         return rc;
     if (a->all && json_object_size(select) > 1)
         return fl_fail(err, FL_EINVAL, "select: all stands alone");

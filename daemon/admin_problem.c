@@ -50,8 +50,8 @@ static int add_escaped(struct slice s, struct buf *out)
 
 int admin_problem_write(int status, struct slice detail, struct buf *out)
 {
-    int rc = buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"", admin_problem_title(status),
-                        status);
+    int rc = buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"",
+                        admin_problem_title(status), status);
 
     if (rc == 0)
         rc = add_escaped(detail, out);

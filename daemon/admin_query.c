@@ -72,7 +72,8 @@ bool admin_query_parse(struct slice query, struct arena *arena, struct admin_que
         struct slice value = cut(&query, '&'), key = cut(&value, '=');
         struct admin_pair *p = &ret->pair[ret->count];
 
-        if (ret->count == ADMIN_PAIRS_MAX || !key.n || !decode(key, true, arena, &p->key) || !decode(value, true, arena, &p->value))
+        if (ret->count == ADMIN_PAIRS_MAX || !key.n || !decode(key, true, arena, &p->key) ||
+            !decode(value, true, arena, &p->value))
             return false;
         for (int i = 0; i < ret->count; i++)
             if (slice_eq(ret->pair[i].key, p->key))

@@ -285,8 +285,11 @@ json_t *admin_tenant_row(const struct view_stream *s, int64_t now_ms)
 
 const char *admin_action_name(enum action_kind kind)
 {
-    static const char *const names[] = { [ACTION_HOLD] = "hold", [ACTION_RELEASE] = "release", [ACTION_RETRY] = "retry",
-                                         [ACTION_MOVE] = "move", [ACTION_DROP] = "drop" };
+    static const char *const names[] = { [ACTION_HOLD] = "hold",
+                                         [ACTION_RELEASE] = "release",
+                                         [ACTION_RETRY] = "retry",
+                                         [ACTION_MOVE] = "move",
+                                         [ACTION_DROP] = "drop" };
 
     return kind <= ACTION_DROP ? names[kind] : NULL;
 }

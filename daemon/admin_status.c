@@ -96,8 +96,11 @@ void call_status(struct admin_call *c)
 void call_metrics(struct admin_call *c)
 {
     const struct admin_ports *p = c->ports;
-    struct metrics_sources from = { .relay = p->relay, .store = p->store, .wall_ms = p->now->wall_ms,
-                                    .sessions_in = p->sessions_in(p->arg), .openssl = p->openssl };
+    struct metrics_sources from = { .relay = p->relay,
+                                    .store = p->store,
+                                    .wall_ms = p->now->wall_ms,
+                                    .sessions_in = p->sessions_in(p->arg),
+                                    .openssl = p->openssl };
     struct buf page;
 
     buf_init(&page, 0);

@@ -124,7 +124,7 @@ struct page {
     const struct metrics *m;
     const struct metrics_sources *from;
     struct buf *out;
-    int rc; /* the first error; nothing is written after it */
+    int rc;           /* the first error; nothing is written after it */
     const char *name; /* of the metric being written */
     struct arena *arena;
     struct stream_row *streams;
@@ -243,7 +243,8 @@ static void write_deliveries(struct page *p)
         for (int k = EVENT_DELIVERED; k < EVENTS; k++) {
             if (!s->results[k] && !is_common(k))
                 continue;
-            sample(p, "", (struct label[]){ { "tenant", s->tenant }, { "vmta", s->vmta }, { "result", slice_of(event_name(k)) } }, 3);
+            sample(p, "",
+                   (struct label[]){ { "tenant", s->tenant }, { "vmta", s->vmta }, { "result", slice_of(event_name(k)) } }, 3);
             whole(p, (int64_t)s->results[k]);
         }
     }
@@ -338,8 +339,11 @@ static void write_certificates(struct page *p)
 
 static void write_build(struct page *p)
 {
-    sample(p, "", (struct label[]){ { "version", SLICE(FAIRLEAD_VERSION) }, { "sqlite", slice_of(store_sqlite_version()) },
-                                    { "openssl", slice_of(p->from->openssl) } }, 3);
+    sample(p, "",
+           (struct label[]){ { "version", SLICE(FAIRLEAD_VERSION) },
+                             { "sqlite", slice_of(store_sqlite_version()) },
+                             { "openssl", slice_of(p->from->openssl) } },
+           3);
     whole(p, 1);
 }
 
@@ -383,8 +387,10 @@ static void take_counter(void *arg, const struct view_counter *c)
         p->stream_room = room;
     }
     row = &p->streams[p->stream_count];
-    *row = (struct stream_row){ .tenant = arena_copy(p->arena, c->tenant), .vmta = arena_copy(p->arena, c->vmta),
-                                .messages = c->messages, .oldest_ms = c->oldest_ms };
+    *row = (struct stream_row){ .tenant = arena_copy(p->arena, c->tenant),
+                                .vmta = arena_copy(p->arena, c->vmta),
+                                .messages = c->messages,
+                                .oldest_ms = c->oldest_ms };
     if (!row->tenant.p || !row->vmta.p) {
         p->rc = FL_ENOMEM;
         return;

@@ -11,12 +11,12 @@ struct store;
 struct metrics;
 
 enum {
-    METRICS_REASONS_MAX = 64,      /* reasons of rejections; what comes later counts as "other" */
-    METRICS_STREAMS_MAX = 100000,  /* (tenant, VMTA) pairs on one page; those beyond are left out */
+    METRICS_REASONS_MAX = 64,     /* reasons of rejections; what comes later counts as "other" */
+    METRICS_STREAMS_MAX = 100000, /* (tenant, VMTA) pairs on one page; those beyond are left out */
     METRICS_CERTIFICATES_MAX = 64,
 };
 
-struct metrics *metrics_new(void); /* NULL without memory */
+struct metrics *metrics_new(void);    /* NULL without memory */
 void metrics_free(struct metrics *m); /* takes NULL */
 
 /* From the relay's one hook: counts rejections by reason. */

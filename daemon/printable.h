@@ -1,5 +1,5 @@
-/* printable.h: text from outside, made fit for JSON, metrics and terminals: valid UTF-8 without control characters (C0, DEL, C1).
- * What is not that becomes U+FFFD, one for each byte. Pure; any thread. */
+/* printable.h: text from outside, made fit for JSON, metrics and terminals: valid UTF-8 without control characters (C0, DEL,
+ * C1). What is not that becomes U+FFFD, one for each byte. Pure; any thread. */
 #ifndef FL_PRINTABLE_H
 #define FL_PRINTABLE_H
 

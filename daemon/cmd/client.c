@@ -76,8 +76,8 @@ struct exchange {
     const struct client *client;
     int fd;
     int status;
-    struct buf in;    /* what came and was not used yet */
-    int64_t length;   /* of the content; -1: until the end */
+    struct buf in;  /* what came and was not used yet */
+    int64_t length; /* of the content; -1: until the end */
 };
 
 static int unreachable(const struct client *c, const char *what)

@@ -10,9 +10,9 @@
 #include "cmd.h"
 
 enum {
-    CLIENT_PATH_MAX = 108,                     /* of the socket: what the system allows */
-    CLIENT_PATIENCE_S = 120,                   /* without a byte from the daemon */
-    CLIENT_ANSWER_MAX = 64 * 1024 * 1024,      /* of one JSON answer */
+    CLIENT_PATH_MAX = 108,                /* of the socket: what the system allows */
+    CLIENT_PATIENCE_S = 120,              /* without a byte from the daemon */
+    CLIENT_ANSWER_MAX = 64 * 1024 * 1024, /* of one JSON answer */
 };
 
 struct client {
@@ -25,7 +25,8 @@ int client_find(const struct cmd_globals *globals, const struct cmd *cmd, const 
 /* Whether somebody listens there; says nothing. */
 bool client_is_answered(const struct client *c);
 
-/* CMD_DONE and *ret (a new reference) for an answer of 2xx; otherwise the exit status, its reason said. body may be NULL; taken. */
+/* CMD_DONE and *ret (a new reference) for an answer of 2xx; otherwise the exit status, its reason said. body may be NULL;
+ * taken. */
 int client_ask(const struct client *c, const char *method, const char *target, json_t *body, json_t **ret);
 static inline int client_get(const struct client *c, const char *target, json_t **ret)
 {

@@ -14,14 +14,14 @@ struct cmd_option_list {
 
 /* Exactly one of the three is set. */
 struct cmd_option {
-    const char *name;            /* without its dashes; NULL ends the table */
+    const char *name; /* without its dashes; NULL ends the table */
     bool *flag;
-    const char **text;           /* --name VALUE or --name=VALUE */
-    struct cmd_option_list *list;/* the same, any number of times */
+    const char **text;            /* --name VALUE or --name=VALUE */
+    struct cmd_option_list *list; /* the same, any number of times */
 };
 
-/* Reads options and operands, in any order; "--" ends the options. Exactly `operands` operands are wanted; operand_name says what
- * they are. CMD_DONE, or CMD_USAGE after having said why. */
+/* Reads options and operands, in any order; "--" ends the options. Exactly `operands` operands are wanted; operand_name says
+ * what they are. CMD_DONE, or CMD_USAGE after having said why. */
 int cmd_option_parse(const struct cmd *cmd, const struct cmd_option *options, int argc, char **argv, const char **ret_operands,
                      int operands, const char *operand_name);
 

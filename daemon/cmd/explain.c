@@ -14,17 +14,29 @@ struct explain_options {
 };
 
 static const struct print_column setting_columns[] = {
-    { "SETTING", "key", PRINT_TEXT }, { "VALUE", "value", PRINT_TEXT }, { "SET AT", "at", PRINT_TEXT }, { 0 },
+    { "SETTING", "key", PRINT_TEXT },
+    { "VALUE", "value", PRINT_TEXT },
+    { "SET AT", "at", PRINT_TEXT },
+    { 0 },
 };
 static const struct print_column head_columns[] = {
-    { "tenant", "tenant", PRINT_TEXT }, { "user", "user", PRINT_TEXT }, { "queue", "queue", PRINT_TEXT }, { 0 },
+    { "tenant", "tenant", PRINT_TEXT },
+    { "user", "user", PRINT_TEXT },
+    { "queue", "queue", PRINT_TEXT },
+    { 0 },
 };
 static const struct print_column refused_columns[] = {
-    { "tenant", "tenant", PRINT_TEXT }, { "user", "user", PRINT_TEXT }, { "refused", "refused", PRINT_TEXT }, { 0 },
+    { "tenant", "tenant", PRINT_TEXT },
+    { "user", "user", PRINT_TEXT },
+    { "refused", "refused", PRINT_TEXT },
+    { 0 },
 };
 static const struct print_column route_columns[] = {
-    { "vmta", "vmta", PRINT_TEXT }, { "pool", "pool", PRINT_TEXT }, { "because", "because", PRINT_TEXT },
-    { "set at", "at", PRINT_TEXT }, { 0 },
+    { "vmta", "vmta", PRINT_TEXT },
+    { "pool", "pool", PRINT_TEXT },
+    { "because", "because", PRINT_TEXT },
+    { "set at", "at", PRINT_TEXT },
+    { 0 },
 };
 
 /* "Name: value" as [name, value]; NULL: it is none. */
@@ -122,9 +134,10 @@ static void print_answer(const json_t *answer)
 static int explain_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct explain_options o = { 0 };
-    const struct cmd_option options[] = { { "tenant", .text = &o.tenant }, { "user", .text = &o.user }, { "from", .text = &o.from },
-                                          { "to", .text = &o.to }, { "header", .list = &o.headers },
-                                          { "socket", .text = &o.socket }, { "json", .flag = &o.json }, { 0 } };
+    const struct cmd_option options[] = { { "tenant", .text = &o.tenant },  { "user", .text = &o.user },
+                                          { "from", .text = &o.from },      { "to", .text = &o.to },
+                                          { "header", .list = &o.headers }, { "socket", .text = &o.socket },
+                                          { "json", .flag = &o.json },      { 0 } };
     int status = cmd_option_parse(&cmd_explain, options, argc, argv, NULL, 0, NULL);
     json_t *doc, *answer = NULL;
     struct client c;
@@ -156,15 +169,16 @@ static int explain_run(const struct cmd_globals *globals, int argc, char **argv)
 const struct cmd cmd_explain = {
     .name = "explain",
     .summary = "which route, VMTA and settings a message would get, and why",
-    .help = "usage: fairlead explain --tenant T [--user U] --from A --to B [--header 'N: V']… [--json]\n\n"
-            "Shows what would become of a message: route and VMTA with the reason, the queue, and each setting in force with\n"
-            "the line that set it; or why it would be refused. Asks the running daemon, or the file when none runs.\n\n"
-            "  --tenant T       who sends\n"
-            "  --user U         the log-in, where routes ask for it\n"
-            "  --from A         the reverse-path; '<>' for the null one\n"
-            "  --to B           the recipient\n"
-            "  --header 'N: V'  a field of the message's header; any number of times\n" OBJECT_HELP "\n"
-            "Example:\n"
-            "  fairlead explain --tenant acme --from news@acme.example --to someone@example.com --header 'X-Campaign: spring'\n",
+    .help =
+        "usage: fairlead explain --tenant T [--user U] --from A --to B [--header 'N: V']… [--json]\n\n"
+        "Shows what would become of a message: route and VMTA with the reason, the queue, and each setting in force with\n"
+        "the line that set it; or why it would be refused. Asks the running daemon, or the file when none runs.\n\n"
+        "  --tenant T       who sends\n"
+        "  --user U         the log-in, where routes ask for it\n"
+        "  --from A         the reverse-path; '<>' for the null one\n"
+        "  --to B           the recipient\n"
+        "  --header 'N: V'  a field of the message's header; any number of times\n" OBJECT_HELP "\n"
+        "Example:\n"
+        "  fairlead explain --tenant acme --from news@acme.example --to someone@example.com --header 'X-Campaign: spring'\n",
     .run = explain_run,
 };

@@ -4,10 +4,12 @@
 #include "order.h"
 
 static const struct print_column job_columns[] = {
-    { "TENANT", "tenant", PRINT_TEXT },        { "JOB", "job", PRINT_TEXT },            { "READY", "ready", PRINT_NUMBER },
-    { "WAITING", "waiting", PRINT_NUMBER },    { "HELD", "held", PRINT_NUMBER },        { "DELIVERED", "delivered", PRINT_NUMBER },
-    { "BOUNCED", "bounced", PRINT_NUMBER },    { "EXPIRED", "expired", PRINT_NUMBER },  { "DROPPED", "dropped", PRINT_NUMBER },
-    { "PER MIN", "delivered_per_min", PRINT_NUMBER }, { "ETA", "eta", PRINT_TIME },     { 0 },
+    { "TENANT", "tenant", PRINT_TEXT },     { "JOB", "job", PRINT_TEXT },
+    { "READY", "ready", PRINT_NUMBER },     { "WAITING", "waiting", PRINT_NUMBER },
+    { "HELD", "held", PRINT_NUMBER },       { "DELIVERED", "delivered", PRINT_NUMBER },
+    { "BOUNCED", "bounced", PRINT_NUMBER }, { "EXPIRED", "expired", PRINT_NUMBER },
+    { "DROPPED", "dropped", PRINT_NUMBER }, { "PER MIN", "delivered_per_min", PRINT_NUMBER },
+    { "ETA", "eta", PRINT_TIME },           { 0 },
 };
 
 static const struct print_column show_columns[] = {
@@ -97,10 +99,11 @@ static int show_run(const struct cmd_globals *globals, int argc, char **argv)
 const struct cmd cmd_job_show = {
     .name = "job show",
     .summary = "one job: counts by state, rate, estimated end",
-    .help = "usage: fairlead job show TENANT/JOB [--json]\n\n"
-            "Shows how many recipients of a job are in which state, how fast it goes, and when it should end.\n\n" OBJECT_HELP "\n"
-            "Example:\n"
-            "  fairlead job show acme/spring-1\n",
+    .help =
+        "usage: fairlead job show TENANT/JOB [--json]\n\n"
+        "Shows how many recipients of a job are in which state, how fast it goes, and when it should end.\n\n" OBJECT_HELP "\n"
+        "Example:\n"
+        "  fairlead job show acme/spring-1\n",
     .run = show_run,
 };
 
@@ -126,10 +129,11 @@ static int hold_run(const struct cmd_globals *globals, int argc, char **argv)
 const struct cmd cmd_job_hold = {
     .name = "job hold",
     .summary = "no new attempts for a job",
-    .help = "usage: fairlead job hold TENANT/JOB [--dry-run]\n\n"
-            "Stops new attempts for the mail of a job, also for what comes later, until it is released.\n\n" ORDER_OPTIONS_HELP "\n"
-            "Example:\n"
-            "  fairlead job hold acme/spring-1\n",
+    .help =
+        "usage: fairlead job hold TENANT/JOB [--dry-run]\n\n"
+        "Stops new attempts for the mail of a job, also for what comes later, until it is released.\n\n" ORDER_OPTIONS_HELP "\n"
+        "Example:\n"
+        "  fairlead job hold acme/spring-1\n",
     .run = hold_run,
 };
 

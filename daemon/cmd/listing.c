@@ -42,7 +42,8 @@ static int take_page(const struct client *c, struct listing *l, const struct buf
     int status;
 
     buf_init(&target, 0);
-    buf_printf(&target, "%s%slimit=%d", l->target, listing_separator(slice_of(l->target)), (int)(l->left < PAGE ? l->left : PAGE));
+    buf_printf(&target, "%s%slimit=%d", l->target, listing_separator(slice_of(l->target)),
+               (int)(l->left < PAGE ? l->left : PAGE));
     if (buf_len(after))
         buf_printf(&target, "&after=%.*s", SLICE_ARG(buf_slice(after)));
     buf_add_char(&target, '\0');

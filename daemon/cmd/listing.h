@@ -1,5 +1,5 @@
-/* listing.h: commands that list: page after page from the daemon, printed as it comes, as a table, one JSON array, or JSON lines.
- * Main thread. */
+/* listing.h: commands that list: page after page from the daemon, printed as it comes, as a table, one JSON array, or JSON
+ * lines. Main thread. */
 #ifndef FL_LISTING_H
 #define FL_LISTING_H
 
@@ -12,14 +12,16 @@ struct listing_options {
     bool json, jsonl;
 };
 
-#define LISTING_OPTIONS(o)                                                                                                         \
-    { "socket", .text = &(o).socket }, { "limit", .text = &(o).limit }, { "json", .flag = &(o).json },                             \
-    { "jsonl", .flag = &(o).jsonl }
+#define LISTING_OPTIONS(o)                                                                             \
+    { "socket", .text = &(o).socket }, { "limit", .text = &(o).limit }, { "json", .flag = &(o).json }, \
+    {                                                                                                  \
+        "jsonl", .flag = &(o).jsonl                                                                    \
+    }
 
-#define LISTING_HELP                                                                                                               \
-    "  --limit N        at most so many rows\n"                                                                                    \
-    "  --json           one JSON array\n"                                                                                          \
-    "  --jsonl          one JSON object a line\n"                                                                                  \
+#define LISTING_HELP                              \
+    "  --limit N        at most so many rows\n"   \
+    "  --json           one JSON array\n"         \
+    "  --jsonl          one JSON object a line\n" \
     "  --socket PATH    the daemon's control socket\n"
 
 /* Lists what `target` has; target holds a query already ("…?") to which after= and limit= are added. Returns an exit status. */
@@ -32,9 +34,13 @@ struct object_options {
     bool json;
 };
 
-#define OBJECT_OPTIONS(o) { "socket", .text = &(o).socket }, { "json", .flag = &(o).json }
-#define OBJECT_HELP                                                                                                                \
-    "  --json           one JSON object\n"                                                                                         \
+#define OBJECT_OPTIONS(o)              \
+    { "socket", .text = &(o).socket }, \
+    {                                  \
+        "json", .flag = &(o).json      \
+    }
+#define OBJECT_HELP                        \
+    "  --json           one JSON object\n" \
     "  --socket PATH    the daemon's control socket\n"
 
 /* Prints one object; more() prints what columns cannot say, and may be NULL. */

@@ -4,24 +4,21 @@
 #include "ulid.h"
 
 static const struct print_column show_columns[] = {
-    { "message", "message", PRINT_TEXT },
-    { "tenant", "tenant", PRINT_TEXT },
-    { "user", "user", PRINT_TEXT },
-    { "client", "client_ip", PRINT_TEXT },
-    { "job", "job", PRINT_TEXT },
-    { "from", "from", PRINT_TEXT },
-    { "envelope id", "envid", PRINT_TEXT },
-    { "return", "ret", PRINT_TEXT },
-    { "size", "size", PRINT_BYTES },
-    { "received", "received", PRINT_TIME },
-    { "expires", "expires", PRINT_TIME },
-    { 0 },
+    { "message", "message", PRINT_TEXT },   { "tenant", "tenant", PRINT_TEXT },   { "user", "user", PRINT_TEXT },
+    { "client", "client_ip", PRINT_TEXT },  { "job", "job", PRINT_TEXT },         { "from", "from", PRINT_TEXT },
+    { "envelope id", "envid", PRINT_TEXT }, { "return", "ret", PRINT_TEXT },      { "size", "size", PRINT_BYTES },
+    { "received", "received", PRINT_TIME }, { "expires", "expires", PRINT_TIME }, { 0 },
 };
 
 static const struct print_column recipient_columns[] = {
-    { "TO", "to", PRINT_TEXT },              { "VMTA", "vmta", PRINT_TEXT },       { "STATE", "state", PRINT_STATE },
-    { "TRIES", "attempts", PRINT_NUMBER },   { "NEXT", "next_attempt", PRINT_TIME }, { "NOTIFY", "notify", PRINT_TEXT },
-    { "LAST REPLY", "last_reply", PRINT_REPLY }, { 0 },
+    { "TO", "to", PRINT_TEXT },
+    { "VMTA", "vmta", PRINT_TEXT },
+    { "STATE", "state", PRINT_STATE },
+    { "TRIES", "attempts", PRINT_NUMBER },
+    { "NEXT", "next_attempt", PRINT_TIME },
+    { "NOTIFY", "notify", PRINT_TEXT },
+    { "LAST REPLY", "last_reply", PRINT_REPLY },
+    { 0 },
 };
 
 static int message_run(const struct cmd_globals *globals, int argc, char **argv)
@@ -54,7 +51,8 @@ static void print_details(const json_t *message)
         struct buf line;
 
         buf_init(&line, 0);
-        if (buf_printf(&line, "%s: %s", json_string_value(json_array_get(pair, 0)), json_string_value(json_array_get(pair, 1))) == 0 &&
+        if (buf_printf(&line, "%s: %s", json_string_value(json_array_get(pair, 0)),
+                       json_string_value(json_array_get(pair, 1))) == 0 &&
             buf_add_char(&line, '\0') == 0)
             print_line("  ", line.p);
         buf_free(&line);

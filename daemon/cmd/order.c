@@ -20,8 +20,8 @@ enum { SELECTORS = 7 };
 
 static void selectors_of(const struct order_options *o, struct selector ret[SELECTORS])
 {
-    const struct selector all[SELECTORS] = { { "tenant", o->tenant },   { "vmta", o->vmta }, { "domain", o->domain },
-                                             { "state", o->state },     { "message", o->message }, { "job", o->job },
+    const struct selector all[SELECTORS] = { { "tenant", o->tenant }, { "vmta", o->vmta },       { "domain", o->domain },
+                                             { "state", o->state },   { "message", o->message }, { "job", o->job },
                                              { "older", o->older } };
 
     memcpy(ret, all, sizeof all);

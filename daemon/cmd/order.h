@@ -14,28 +14,33 @@ struct order_options {
     bool dsn, refuse, dry_run, yes, wait, json;
 };
 
-#define ORDER_SELECTORS(o)                                                                                                         \
-    { "tenant", .text = &(o).tenant }, { "vmta", .text = &(o).vmta }, { "domain", .text = &(o).domain },                           \
-    { "state", .text = &(o).state }, { "message", .text = &(o).message }, { "job", .text = &(o).job },                             \
-    { "older", .text = &(o).older }, { "all", .flag = &(o).all }
-#define ORDER_OPTIONS(o)                                                                                                           \
-    { "dry-run", .flag = &(o).dry_run }, { "wait", .flag = &(o).wait }, { "json", .flag = &(o).json },                             \
-    { "socket", .text = &(o).socket }
+#define ORDER_SELECTORS(o)                                                                                 \
+    { "tenant", .text = &(o).tenant }, { "vmta", .text = &(o).vmta }, { "domain", .text = &(o).domain },   \
+        { "state", .text = &(o).state }, { "message", .text = &(o).message }, { "job", .text = &(o).job }, \
+        { "older", .text = &(o).older },                                                                   \
+    {                                                                                                      \
+        "all", .flag = &(o).all                                                                            \
+    }
+#define ORDER_OPTIONS(o)                                                                               \
+    { "dry-run", .flag = &(o).dry_run }, { "wait", .flag = &(o).wait }, { "json", .flag = &(o).json }, \
+    {                                                                                                  \
+        "socket", .text = &(o).socket                                                                  \
+    }
 
-#define ORDER_SELECTORS_HELP                                                                                                       \
-    "Selectors; all that are said must match:\n"                                                                                   \
-    "  --tenant T       mail of this tenant\n"                                                                                     \
-    "  --vmta V         that goes by this VMTA\n"                                                                                  \
-    "  --domain D       to this recipient domain; *.example.com: to any below it\n"                                                \
-    "  --state S        that is ready, waiting, held or suspended\n"                                                               \
-    "  --message ID     of one message\n"                                                                                          \
-    "  --job T/J        of one job\n"                                                                                              \
-    "  --older SPAN     accepted longer ago than this: 90m, 2d\n"                                                                  \
+#define ORDER_SELECTORS_HELP                                                        \
+    "Selectors; all that are said must match:\n"                                    \
+    "  --tenant T       mail of this tenant\n"                                      \
+    "  --vmta V         that goes by this VMTA\n"                                   \
+    "  --domain D       to this recipient domain; *.example.com: to any below it\n" \
+    "  --state S        that is ready, waiting, held or suspended\n"                \
+    "  --message ID     of one message\n"                                           \
+    "  --job T/J        of one job\n"                                               \
+    "  --older SPAN     accepted longer ago than this: 90m, 2d\n"                   \
     "  --all            all mail there is\n"
-#define ORDER_OPTIONS_HELP                                                                                                         \
-    "  --dry-run        changes nothing, prints how many recipients match\n"                                                       \
-    "  --wait           returns when it is done for all of them\n"                                                                 \
-    "  --json           prints {\"task\", \"matched\"} instead of the number\n"                                                    \
+#define ORDER_OPTIONS_HELP                                                      \
+    "  --dry-run        changes nothing, prints how many recipients match\n"    \
+    "  --wait           returns when it is done for all of them\n"              \
+    "  --json           prints {\"task\", \"matched\"} instead of the number\n" \
     "  --socket PATH    the daemon's control socket\n"
 
 /* Does it: prints how many recipients matched. A drop asks first unless o->yes. Returns an exit status. */

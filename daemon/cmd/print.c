@@ -65,7 +65,8 @@ static void reply_text(const json_t *reply, struct buf *out)
 {
     const json_t *code = json_object_get(reply, "code");
     const char *const keys[] = { "enhanced", "text" };
-    const char *stage = json_string_value(json_object_get(reply, "stage")), *mx = json_string_value(json_object_get(reply, "mx"));
+    const char *stage = json_string_value(json_object_get(reply, "stage")),
+               *mx = json_string_value(json_object_get(reply, "mx"));
 
     printable_add(slice_of(stage), out);
     buf_add_text(out, ":");

@@ -30,7 +30,8 @@ struct print_table {
     bool has_title; /* was printed */
 };
 
-/* Prints rows (an array of objects) in columns. To be called again for more rows of the same table: columns keep their width. */
+/* Prints rows (an array of objects) in columns. To be called again for more rows of the same table: columns keep their width.
+ */
 void print_rows(struct print_table *t, const json_t *rows);
 /* "title: value" for each column of one object. */
 void print_object(const struct print_column *columns, const json_t *object);

@@ -4,16 +4,28 @@
 #include "listing.h"
 
 static const struct print_column queue_columns[] = {
-    { "QUEUE", "queue", PRINT_TEXT },          { "STATE", "state", PRINT_STATE },       { "MESSAGES", "messages", PRINT_NUMBER },
-    { "RECIPIENTS", "recipients", PRINT_NUMBER }, { "SIZE", "bytes", PRINT_BYTES },     { "OLDEST", "oldest_s", PRINT_AGE },
-    { "NEXT", "next_attempt", PRINT_TIME },    { "PER MIN", "delivered_per_min", PRINT_NUMBER }, { "WHY", "why", PRINT_TEXT },
+    { "QUEUE", "queue", PRINT_TEXT },
+    { "STATE", "state", PRINT_STATE },
+    { "MESSAGES", "messages", PRINT_NUMBER },
+    { "RECIPIENTS", "recipients", PRINT_NUMBER },
+    { "SIZE", "bytes", PRINT_BYTES },
+    { "OLDEST", "oldest_s", PRINT_AGE },
+    { "NEXT", "next_attempt", PRINT_TIME },
+    { "PER MIN", "delivered_per_min", PRINT_NUMBER },
+    { "WHY", "why", PRINT_TEXT },
     { 0 },
 };
 
 static const struct print_column message_columns[] = {
-    { "MESSAGE", "message", PRINT_TEXT }, { "TO", "to", PRINT_TEXT },           { "FROM", "from", PRINT_TEXT },
-    { "JOB", "job", PRINT_TEXT },         { "STATE", "state", PRINT_STATE },    { "TRIES", "attempts", PRINT_NUMBER },
-    { "SIZE", "size", PRINT_BYTES },      { "NEXT", "next_attempt", PRINT_TIME }, { "LAST REPLY", "last_reply", PRINT_REPLY },
+    { "MESSAGE", "message", PRINT_TEXT },
+    { "TO", "to", PRINT_TEXT },
+    { "FROM", "from", PRINT_TEXT },
+    { "JOB", "job", PRINT_TEXT },
+    { "STATE", "state", PRINT_STATE },
+    { "TRIES", "attempts", PRINT_NUMBER },
+    { "SIZE", "size", PRINT_BYTES },
+    { "NEXT", "next_attempt", PRINT_TIME },
+    { "LAST REPLY", "last_reply", PRINT_REPLY },
     { 0 },
 };
 
@@ -34,7 +46,7 @@ static const struct print_column show_columns[] = {
 };
 
 static const struct print_column limit_columns[] = {
-    { "LIMIT", "name", PRINT_TEXT },   { "USED", "used", PRINT_TEXT }, { "OF", "limit", PRINT_TEXT },
+    { "LIMIT", "name", PRINT_TEXT },  { "USED", "used", PRINT_TEXT }, { "OF", "limit", PRINT_TEXT },
     { "BINDS", "binds", PRINT_TEXT }, { "SET AT", "at", PRINT_TEXT }, { 0 },
 };
 
@@ -63,7 +75,9 @@ static int add_filter(struct buf *target, const char *key, const char *value)
 {
     if (!value)
         return 0;
-    return buf_printf(target, "%s%s=", listing_separator(buf_slice(target)), key) < 0 || client_escape(value, target) < 0 ? FL_ENOMEM : 0;
+    return buf_printf(target, "%s%s=", listing_separator(buf_slice(target)), key) < 0 || client_escape(value, target) < 0
+               ? FL_ENOMEM
+               : 0;
 }
 
 static bool is_state(const char *text)
@@ -80,8 +94,10 @@ static int list_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct listing_options o = { 0 };
     const char *tenant = NULL, *vmta = NULL, *domain = NULL, *state = NULL;
-    const struct cmd_option options[] = { { "tenant", .text = &tenant }, { "vmta", .text = &vmta }, { "domain", .text = &domain },
-                                          { "state", .text = &state }, LISTING_OPTIONS(o), { 0 } };
+    const struct cmd_option options[] = {
+        { "tenant", .text = &tenant }, { "vmta", .text = &vmta }, { "domain", .text = &domain },
+        { "state", .text = &state },   LISTING_OPTIONS(o),        { 0 }
+    };
     int status = cmd_option_parse(&cmd_queue_list, options, argc, argv, NULL, 0, NULL);
     struct buf target;
 

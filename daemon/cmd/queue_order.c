@@ -44,11 +44,12 @@ static int release_run(const struct cmd_globals *globals, int argc, char **argv)
 const struct cmd cmd_queue_release = {
     .name = "queue release",
     .summary = "ends a hold",
-    .help = "usage: fairlead queue release SELECTOR… [--dry-run]\n\n"
-            "Ends the hold on the selected mail, and the standing rule of the same selectors. Released mail gets at least\n"
-            "one attempt before it may expire. Prints how many recipients matched.\n\n" ORDER_SELECTORS_HELP ORDER_OPTIONS_HELP "\n"
-            "Example:\n"
-            "  fairlead queue release --domain example.com\n",
+    .help =
+        "usage: fairlead queue release SELECTOR… [--dry-run]\n\n"
+        "Ends the hold on the selected mail, and the standing rule of the same selectors. Released mail gets at least\n"
+        "one attempt before it may expire. Prints how many recipients matched.\n\n" ORDER_SELECTORS_HELP ORDER_OPTIONS_HELP "\n"
+        "Example:\n"
+        "  fairlead queue release --domain example.com\n",
     .run = release_run,
 };
 
@@ -99,8 +100,9 @@ const struct cmd cmd_queue_move = {
 static int drop_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct order_options o = { 0 };
-    const struct cmd_option options[] = { { "dsn", .flag = &o.dsn }, { "yes", .flag = &o.yes }, ORDER_SELECTORS(o),
-                                          ORDER_OPTIONS(o), { 0 } };
+    const struct cmd_option options[] = {
+        { "dsn", .flag = &o.dsn }, { "yes", .flag = &o.yes }, ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 }
+    };
 
     return run_order(globals, &cmd_queue_drop, "drop", &o, options, argc, argv);
 }

@@ -17,12 +17,19 @@ static const struct {
     const char *title, *key;
     struct print_column columns[4];
 } parts[] = {
-    { "Configuration", "config",
-      { { "  file", "file", PRINT_TEXT }, { "  loaded", "loaded", PRINT_TIME }, { "  generation", "generation", PRINT_NUMBER } } },
+    { "Configuration",
+      "config",
+      { { "  file", "file", PRINT_TEXT },
+        { "  loaded", "loaded", PRINT_TIME },
+        { "  generation", "generation", PRINT_NUMBER } } },
     { "Sessions", "sessions", { { "  in", "in", PRINT_NUMBER }, { "  out", "out", PRINT_NUMBER } } },
-    { "Queued", "queued",
-      { { "  messages", "messages", PRINT_NUMBER }, { "  recipients", "recipients", PRINT_NUMBER }, { "  size", "bytes", PRINT_BYTES } } },
-    { "Store", "store",
+    { "Queued",
+      "queued",
+      { { "  messages", "messages", PRINT_NUMBER },
+        { "  recipients", "recipients", PRINT_NUMBER },
+        { "  size", "bytes", PRINT_BYTES } } },
+    { "Store",
+      "store",
       { { "  state", "state", PRINT_STATE }, { "  log", "wal_bytes", PRINT_BYTES }, { "  free", "free_bytes", PRINT_BYTES } } },
 };
 
@@ -52,9 +59,11 @@ static int status_run(const struct cmd_globals *globals, int argc, char **argv)
 const struct cmd cmd_status = {
     .name = "status",
     .summary = "how the daemon is",
-    .help = "usage: fairlead status [--json]\n\n"
-            "Shows the running daemon: version, configuration, sessions, what is queued, the store, and warnings.\n\n" OBJECT_HELP "\n"
-            "Example:\n"
-            "  fairlead status\n",
+    .help =
+        "usage: fairlead status [--json]\n\n"
+        "Shows the running daemon: version, configuration, sessions, what is queued, the store, and warnings.\n\n" OBJECT_HELP
+        "\n"
+        "Example:\n"
+        "  fairlead status\n",
     .run = status_run,
 };

@@ -4,11 +4,19 @@
 #include "order.h"
 
 static const struct print_column columns[] = {
-    { "TENANT", "tenant", PRINT_TEXT },      { "STATE", "state", PRINT_STATE },     { "MESSAGES", "messages", PRINT_NUMBER },
-    { "RECIPIENTS", "recipients", PRINT_NUMBER }, { "SIZE", "bytes", PRINT_BYTES }, { "OLDEST", "oldest_s", PRINT_AGE },
-    { "CONNS", "connections", PRINT_NUMBER }, { "ACCEPTED", "accepted_per_min", PRINT_NUMBER },
-    { "PER MIN", "delivered_per_min", PRINT_NUMBER }, { "DEFERRED", "deferred_per_min", PRINT_NUMBER },
-    { "BOUNCED", "bounced_per_min", PRINT_NUMBER }, { "LAST REPLY", "last_reply", PRINT_REPLY }, { 0 },
+    { "TENANT", "tenant", PRINT_TEXT },
+    { "STATE", "state", PRINT_STATE },
+    { "MESSAGES", "messages", PRINT_NUMBER },
+    { "RECIPIENTS", "recipients", PRINT_NUMBER },
+    { "SIZE", "bytes", PRINT_BYTES },
+    { "OLDEST", "oldest_s", PRINT_AGE },
+    { "CONNS", "connections", PRINT_NUMBER },
+    { "ACCEPTED", "accepted_per_min", PRINT_NUMBER },
+    { "PER MIN", "delivered_per_min", PRINT_NUMBER },
+    { "DEFERRED", "deferred_per_min", PRINT_NUMBER },
+    { "BOUNCED", "bounced_per_min", PRINT_NUMBER },
+    { "LAST REPLY", "last_reply", PRINT_REPLY },
+    { 0 },
 };
 
 static int tenant_run(const struct cmd_globals *globals, int argc, char **argv)

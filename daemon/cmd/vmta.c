@@ -4,11 +4,18 @@
 #include "order.h"
 
 static const struct print_column columns[] = {
-    { "VMTA", "vmta", PRINT_TEXT },          { "STATE", "state", PRINT_STATE },     { "HOSTNAME", "hostname", PRINT_TEXT },
-    { "SOURCES", "sources", PRINT_TEXT },    { "RECIPIENTS", "recipients", PRINT_NUMBER }, { "OLDEST", "oldest_s", PRINT_AGE },
-    { "CONNS", "connections", PRINT_NUMBER }, { "PER MIN", "delivered_per_min", PRINT_NUMBER },
-    { "DEFERRED", "deferred_per_min", PRINT_NUMBER }, { "BOUNCED", "bounced_per_min", PRINT_NUMBER },
-    { "LAST REPLY", "last_reply", PRINT_REPLY }, { 0 },
+    { "VMTA", "vmta", PRINT_TEXT },
+    { "STATE", "state", PRINT_STATE },
+    { "HOSTNAME", "hostname", PRINT_TEXT },
+    { "SOURCES", "sources", PRINT_TEXT },
+    { "RECIPIENTS", "recipients", PRINT_NUMBER },
+    { "OLDEST", "oldest_s", PRINT_AGE },
+    { "CONNS", "connections", PRINT_NUMBER },
+    { "PER MIN", "delivered_per_min", PRINT_NUMBER },
+    { "DEFERRED", "deferred_per_min", PRINT_NUMBER },
+    { "BOUNCED", "bounced_per_min", PRINT_NUMBER },
+    { "LAST REPLY", "last_reply", PRINT_REPLY },
+    { 0 },
 };
 
 static int vmta_run(const struct cmd_globals *globals, int argc, char **argv)
@@ -64,7 +71,8 @@ const struct cmd cmd_vmta_hold = {
     .name = "vmta hold",
     .summary = "nothing is delivered by a VMTA",
     .help = "usage: fairlead vmta hold NAME [--dry-run]\n\n"
-            "Stops new attempts by a VMTA, until it is released. Prints how many recipients wait for it.\n\n" ORDER_OPTIONS_HELP "\n"
+            "Stops new attempts by a VMTA, until it is released. Prints how many recipients wait for it.\n\n" ORDER_OPTIONS_HELP
+            "\n"
             "Example:\n"
             "  fairlead vmta hold mta1\n",
     .run = hold_run,

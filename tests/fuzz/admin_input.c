@@ -50,7 +50,8 @@ static void try_order(struct slice body)
     if (admin_order_parse(body, &o, &err) == 0) {
         const struct action *a = &o.action;
 
-        assert(a->all || a->tenant.n || a->vmta.n || a->domain.n || a->job.n || a->message || a->state != VIEW_ANY || a->older_ms);
+        assert(a->all || a->tenant.n || a->vmta.n || a->domain.n || a->job.n || a->message || a->state != VIEW_ANY ||
+               a->older_ms);
         assert((a->kind == ACTION_MOVE) == (a->to.n > 0));
         assert(!a->job.n || a->tenant.n);
         assert(is_clean(a->tenant) && is_clean(a->vmta) && is_clean(a->job) && is_clean(a->domain) && is_clean(a->to));

@@ -15,12 +15,35 @@
 static struct event full_event(const struct ulid *message)
 {
     struct event e = {
-        .kind = EVENT_DELIVERED, .time_ms = 1764000000123, .message = message, .tenant = SLICE("acme"), .user = SLICE("foo"),
-        .client_ip = SLICE("192.0.2.1"), .job = SLICE("j1"), .from = SLICE("a@one.test"), .has_from = true, .to = SLICE("b@two.test"),
-        .vmta = SLICE("mta1"), .pool = SLICE("p"), .source_ip = SLICE("192.0.2.10"), .mx = SLICE("mx.two.test"),
-        .mx_ip = SLICE("192.0.2.20"), .tls_version = SLICE("TLSv1.3"), .tls_cipher = SLICE("TLS_AES_256_GCM_SHA384"),
-        .tls_verified = true, .stage = SLICE("dot"), .enhanced = SLICE("2.0.0"), .text = SLICE("queued"), .code = 250, .attempt = 1,
-        .queued_ms = 12, .delivery_ms = 3, .size = 4096, .queue = SLICE("acme/mta1/two.test"), .recipients = 1, .reason = "word",
+        .kind = EVENT_DELIVERED,
+        .time_ms = 1764000000123,
+        .message = message,
+        .tenant = SLICE("acme"),
+        .user = SLICE("foo"),
+        .client_ip = SLICE("192.0.2.1"),
+        .job = SLICE("j1"),
+        .from = SLICE("a@one.test"),
+        .has_from = true,
+        .to = SLICE("b@two.test"),
+        .vmta = SLICE("mta1"),
+        .pool = SLICE("p"),
+        .source_ip = SLICE("192.0.2.10"),
+        .mx = SLICE("mx.two.test"),
+        .mx_ip = SLICE("192.0.2.20"),
+        .tls_version = SLICE("TLSv1.3"),
+        .tls_cipher = SLICE("TLS_AES_256_GCM_SHA384"),
+        .tls_verified = true,
+        .stage = SLICE("dot"),
+        .enhanced = SLICE("2.0.0"),
+        .text = SLICE("queued"),
+        .code = 250,
+        .attempt = 1,
+        .queued_ms = 12,
+        .delivery_ms = 3,
+        .size = 4096,
+        .queue = SLICE("acme/mta1/two.test"),
+        .recipients = 1,
+        .reason = "word",
     };
 
     return e;
@@ -112,8 +135,9 @@ static void every_byte_in_every_field_stays_one_line(void **state)
         const char bytes[] = { 'x', (char)b, 'y', (char)b };
         struct slice s = slice_make(bytes, sizeof bytes);
         struct event e = { .has_from = true };
-        struct slice *fields[] = { &e.tenant, &e.user, &e.client_ip, &e.job, &e.from, &e.to, &e.vmta, &e.pool, &e.source_ip, &e.mx,
-                                   &e.mx_ip, &e.tls_version, &e.tls_cipher, &e.stage, &e.enhanced, &e.text, &e.queue };
+        struct slice *fields[] = { &e.tenant,     &e.user,  &e.client_ip, &e.job,  &e.from,  &e.to,
+                                   &e.vmta,       &e.pool,  &e.source_ip, &e.mx,   &e.mx_ip, &e.tls_version,
+                                   &e.tls_cipher, &e.stage, &e.enhanced,  &e.text, &e.queue };
 
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
             *fields[i] = s;
@@ -123,14 +147,15 @@ static void every_byte_in_every_field_stays_one_line(void **state)
 
 static void what_is_not_printable_becomes_a_replacement_character(void **state)
 {
-    expect_text(SLICE("a\r\nb"), "a\xEF\xBF\xBD\xEF\xBF\xBD" "b");
+    expect_text(SLICE("a\r\nb"), "a\xEF\xBF\xBD\xEF\xBF\xBD"
+                                 "b");
     expect_text(SLICE("\x1b[31m"), "\xEF\xBF\xBD[31m");
     expect_text(SLICE("a\"b\\c=d,"), "a\"b\\c=d,");
     expect_text(SLICE("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
     expect_text(SLICE("\xC3"), "\xEF\xBF\xBD");
-    expect_text(SLICE("\xC2\x85x"), "\xEF\xBF\xBD\xEF\xBF\xBDx");                       /* U+0085, a C1 control */
-    expect_text(SLICE("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");         /* a surrogate */
-    expect_text(SLICE("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");                         /* overlong */
+    expect_text(SLICE("\xC2\x85x"), "\xEF\xBF\xBD\xEF\xBF\xBDx");               /* U+0085, a C1 control */
+    expect_text(SLICE("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* a surrogate */
+    expect_text(SLICE("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");                 /* overlong */
     expect_text(SLICE("\xF0\x9F\x93\xA7"), "\xF0\x9F\x93\xA7");
     expect_text(SLICE("\xF4\x90\x80\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* above U+10FFFF */
 }
@@ -191,8 +216,10 @@ static void fake_close(void *file)
 static void each_file_gets_its_events_and_fields(void **state)
 {
     static const char *const fields[] = { "event", "to" };
-    const struct conf_accounting sinks[] = { { .file = "all", .events = (unsigned)ACCOUNTING_ALL_EVENTS },
-                                             { .file = "some", .events = 1u << EVENT_BOUNCED, .fields = fields, .field_count = 2 } };
+    const struct conf_accounting sinks[] = {
+        { .file = "all", .events = (unsigned)ACCOUNTING_ALL_EVENTS },
+        { .file = "some", .events = 1u << EVENT_BOUNCED, .fields = fields, .field_count = 2 }
+    };
     struct conf conf = { .accounting = sinks, .accounting_count = 2 };
     struct fake_files all = { 0 };
     const struct accounting_files files = { &all, fake_open, fake_write, fake_close };

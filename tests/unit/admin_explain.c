@@ -104,7 +104,8 @@ static void a_limit_capped_at_two_levels_gives_two_rows(void **state)
     const char *at[4] = { 0 }, *value[4] = { 0 };
     size_t i, n = 0;
 
-    json_array_foreach (json_object_get(json, "settings"), i, row) {
+    json_array_foreach(json_object_get(json, "settings"), i, row)
+    {
         if (strcmp(json_string_value(json_object_get(row, "key")), "max_connections") == 0 && n < 4) {
             at[n] = json_string_value(json_object_get(row, "at"));
             value[n++] = json_string_value(json_object_get(row, "value"));

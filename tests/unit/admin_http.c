@@ -199,12 +199,16 @@ static void framing_that_could_smuggle_is_refused(void **state)
 {
     struct fake_daemon *d = *state;
 
-    expect_problem(raw(connect_local(d), "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                         "2\r\n{}\r\n0\r\n\r\n"), 400, "Transfer-Encoding");
-    expect_problem(raw(connect_local(d), "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}"), 400,
-                   "twice");
-    expect_problem(raw(connect_local(d), "POST /v1/drain HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 400,
-                   "chunked");
+    expect_problem(raw(connect_local(d),
+                       "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "2\r\n{}\r\n0\r\n\r\n"),
+                   400, "Transfer-Encoding");
+    expect_problem(
+        raw(connect_local(d), "POST /v1/drain HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}"), 400,
+        "twice");
+    expect_problem(
+        raw(connect_local(d), "POST /v1/drain HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 400,
+        "chunked");
     expect_problem(raw(connect_local(d), "GET /v1/status HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"), 400, "twice");
     assert_int_equal(d->relay.acts, 0);
     assert_false(d->relay.draining);
@@ -214,8 +218,10 @@ static void a_body_may_be_chunked(void **state)
 {
     struct fake_daemon *d = *state;
 
-    json_decref(json_of(raw(connect_local(d), "POST /v1/drain HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
-                                              "\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"), 200));
+    json_decref(json_of(raw(connect_local(d),
+                            "POST /v1/drain HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+                            "\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"),
+                        200));
     assert_true(d->relay.draining);
 }
 
@@ -300,9 +306,11 @@ static const json_t *at(const json_t *json, const char *key)
 
 static void a_queue_row_has_all_its_fields(void **state)
 {
-    static const char *const keys[] = { "queue", "tenant", "vmta", "domain", "state", "messages", "recipients", "bytes", "oldest_s",
-                                        "next_attempt", "connections", "in_flight", "delivered_per_min", "why", "last_reply", "limits",
-                                        "protocol" };
+    static const char *const keys[] = {
+        "queue",      "tenant",   "vmta",         "domain",      "state",     "messages",          "recipients",
+        "bytes",      "oldest_s", "next_attempt", "connections", "in_flight", "delivered_per_min", "why",
+        "last_reply", "limits",   "protocol"
+    };
     json_t *row = json_of(get(*state, "/v1/queues/acme/mta1/d0.test"), 200);
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -339,8 +347,14 @@ static void a_message_comes_raw(void **state)
 
 static void other_rows_come_too(void **state)
 {
-    static const char *const targets[] = { "/v1/jobs", "/v1/tenants", "/v1/vmtas", "/v1/queues/acme/mta1/d0.test/messages",
-                                           "/v1/jobs/acme/j%2F1", "/v1/tasks/" FAKE_TASK, "/v1/status", "/readyz" };
+    static const char *const targets[] = { "/v1/jobs",
+                                           "/v1/tenants",
+                                           "/v1/vmtas",
+                                           "/v1/queues/acme/mta1/d0.test/messages",
+                                           "/v1/jobs/acme/j%2F1",
+                                           "/v1/tasks/" FAKE_TASK,
+                                           "/v1/status",
+                                           "/readyz" };
 
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
         json_decref(json_of(get(*state, targets[i]), 200));
@@ -360,18 +374,22 @@ static void metrics_come_as_text(void **state)
 static void an_action_is_taken_with_who_ordered_it(void **state)
 {
     struct fake_daemon *d = *state;
-    json_t *a = json_of(post(d, "/v1/actions", "{\"do\": \"hold\", \"select\": {\"tenant\": \"acme\"}, \"refuse\": true}"), 202);
+    json_t *a =
+        json_of(post(d, "/v1/actions", "{\"do\": \"hold\", \"select\": {\"tenant\": \"acme\"}, \"refuse\": true}"), 202);
 
     assert_string_equal(json_string_value(at(a, "task")), FAKE_TASK);
     assert_int_equal(json_integer_value(at(a, "matched")), 3);
     assert_int_equal(d->relay.last_kind, ACTION_HOLD);
     assert_true(d->relay.last_refuse && d->relay.last_who[0]);
     json_decref(a);
-    json_decref(json_of(ask(connect_tcp(d), "POST", "/v1/actions", "Authorization: Bearer second\r\nContent-Type: application/json\r\n",
-                            "{\"do\": \"retry\", \"select\": {\"all\": true}, \"dry_run\": true}"), 202));
+    json_decref(
+        json_of(ask(connect_tcp(d), "POST", "/v1/actions", "Authorization: Bearer second\r\nContent-Type: application/json\r\n",
+                    "{\"do\": \"retry\", \"select\": {\"all\": true}, \"dry_run\": true}"),
+                202));
     assert_string_equal(d->relay.last_who, "other");
     expect_problem(post(d, "/v1/actions", "{\"do\": \"hold\", \"select\": {\"tenant\": \"nobody\"}}"), 404, "nobody");
-    expect_problem(post(d, "/v1/actions", "{\"do\": \"move\", \"to\": \"foreign\", \"select\": {\"tenant\": \"acme\"}}"), 403, "");
+    expect_problem(post(d, "/v1/actions", "{\"do\": \"move\", \"to\": \"foreign\", \"select\": {\"tenant\": \"acme\"}}"), 403,
+                   "");
 }
 
 static void an_answer_may_come_later(void **state)

@@ -59,9 +59,12 @@ static void an_order_says_what_was_meant(void **state)
     struct admin_order o;
     struct fl_err err;
 
-    assert_int_equal(admin_order_parse(SLICE("{\"do\": \"move\", \"to\": \"v2\", \"dry_run\": true, \"select\": {\"tenant\": \"acme\","
-                                             "\"domain\": \"*.B\xC3\xBC" "cher.Example\", \"older\": \"2d\", \"state\": \"held\"}}"),
-                                       &o, &err), 0);
+    assert_int_equal(
+        admin_order_parse(SLICE("{\"do\": \"move\", \"to\": \"v2\", \"dry_run\": true, \"select\": {\"tenant\": \"acme\","
+                                "\"domain\": \"*.B\xC3\xBC"
+                                "cher.Example\", \"older\": \"2d\", \"state\": \"held\"}}"),
+                          &o, &err),
+        0);
     assert_int_equal(o.action.kind, ACTION_MOVE);
     assert_true(slice_eq(o.action.tenant, SLICE("acme")) && slice_eq(o.action.to, SLICE("v2")) && o.action.dry_run);
     assert_true(slice_eq(o.action.domain, SLICE("*.xn--bcher-kva.example")));
@@ -72,7 +75,8 @@ static void an_order_says_what_was_meant(void **state)
     assert_true(slice_eq(o.action.tenant, SLICE("acme")) && slice_eq(o.action.job, SLICE("a/b")));
     admin_order_free(&o);
 
-    assert_int_equal(admin_order_parse(SLICE("{\"do\": \"drop\", \"select\": {\"tenant\": \"acme\", \"job\": \"x/b\"}}"), &o, &err), 0);
+    assert_int_equal(
+        admin_order_parse(SLICE("{\"do\": \"drop\", \"select\": {\"tenant\": \"acme\", \"job\": \"x/b\"}}"), &o, &err), 0);
     assert_true(slice_eq(o.action.tenant, SLICE("acme")) && slice_eq(o.action.job, SLICE("x/b")));
     admin_order_free(&o);
 }

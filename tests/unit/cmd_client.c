@@ -1,5 +1,5 @@
-/* Tests the sub-commands in daemon/cmd that ask the daemon: usage, streams, exit statuses and what they send, against a daemon that
- * is real but for its relay. */
+/* Tests the sub-commands in daemon/cmd that ask the daemon: usage, streams, exit statuses and what they send, against a daemon
+ * that is real but for its relay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,10 +15,12 @@
 #include "fake_daemon.h"
 
 static const struct cmd *const commands[] = {
-    &cmd_queue, &cmd_queue_list, &cmd_queue_show, &cmd_queue_messages, &cmd_queue_hold, &cmd_queue_release, &cmd_queue_retry,
-    &cmd_queue_move, &cmd_queue_drop, &cmd_job, &cmd_job_list, &cmd_job_show, &cmd_job_hold, &cmd_job_release, &cmd_job_drop,
-    &cmd_message, &cmd_message_show, &cmd_vmta, &cmd_vmta_list, &cmd_vmta_hold, &cmd_vmta_release, &cmd_tenant, &cmd_tenant_list,
-    &cmd_tenant_hold, &cmd_tenant_release, &cmd_explain, &cmd_status, &cmd_reload, &cmd_drain, NULL,
+    &cmd_queue,         &cmd_queue_list,   &cmd_queue_show,  &cmd_queue_messages, &cmd_queue_hold,
+    &cmd_queue_release, &cmd_queue_retry,  &cmd_queue_move,  &cmd_queue_drop,     &cmd_job,
+    &cmd_job_list,      &cmd_job_show,     &cmd_job_hold,    &cmd_job_release,    &cmd_job_drop,
+    &cmd_message,       &cmd_message_show, &cmd_vmta,        &cmd_vmta_list,      &cmd_vmta_hold,
+    &cmd_vmta_release,  &cmd_tenant,       &cmd_tenant_list, &cmd_tenant_hold,    &cmd_tenant_release,
+    &cmd_explain,       &cmd_status,       &cmd_reload,      &cmd_drain,          NULL,
 };
 
 /* The table of main.c and its way to complain stand outside of the library under test. */

@@ -1,5 +1,5 @@
-/* fake_daemon.h: the operators' HTTP over a fake relay, in a thread of its own with a real libuv loop, a real control socket and a
- * real TCP port: what tests of HTTP and of the client commands talk to. */
+/* fake_daemon.h: the operators' HTTP over a fake relay, in a thread of its own with a real libuv loop, a real control socket
+ * and a real TCP port: what tests of HTTP and of the client commands talk to. */
 #ifndef FL_FAKE_DAEMON_H
 #define FL_FAKE_DAEMON_H
 

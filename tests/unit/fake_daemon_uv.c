@@ -23,9 +23,18 @@ struct fake_daemon_private {
     struct admin_http_uv *http_uv;
 };
 
-static bool is_ready(void *arg) { return ((struct fake_daemon *)arg)->is_ready; }
-static int64_t sessions_in(void *arg) { return 7; }
-static int64_t conf_loaded_ms(void *arg) { return 1764000000000; }
+static bool is_ready(void *arg)
+{
+    return ((struct fake_daemon *)arg)->is_ready;
+}
+static int64_t sessions_in(void *arg)
+{
+    return 7;
+}
+static int64_t conf_loaded_ms(void *arg)
+{
+    return 1764000000000;
+}
 
 static void reload(void *arg, admin_reloaded *done, void *done_arg)
 {
@@ -84,11 +93,20 @@ void fake_daemon_start(struct fake_daemon *d)
 {
     struct fake_daemon_private *p = calloc(1, sizeof *p);
     const struct admin_ports ports = {
-        .relay = &d->relay, .metrics = (p->metrics = metrics_new()), .now = &p->now, .openssl = "3.0.17", .started_ms = 1764000000000,
-        .arg = d, .is_ready = is_ready, .sessions_in = sessions_in, .conf_loaded_ms = conf_loaded_ms, .reload = reload,
+        .relay = &d->relay,
+        .metrics = (p->metrics = metrics_new()),
+        .now = &p->now,
+        .openssl = "3.0.17",
+        .started_ms = 1764000000000,
+        .arg = d,
+        .is_ready = is_ready,
+        .sessions_in = sessions_in,
+        .conf_loaded_ms = conf_loaded_ms,
+        .reload = reload,
         .warnings = warnings,
     };
-    struct admin_http_options options = { .arg = p->api = admin_api_new(&ports), .begin = admin_api_begin,
+    struct admin_http_options options = { .arg = p->api = admin_api_new(&ports),
+                                          .begin = admin_api_begin,
                                           .handle = admin_api_handle };
     struct fl_err err = { 0 };
 

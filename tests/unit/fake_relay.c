@@ -37,10 +37,22 @@ static void later(struct relay *r, void (*f)(void *arg), void *arg)
 }
 
 /* ---------------------------------------------------------------- relay.h */
-struct conf *relay_conf(struct relay *r) { return &r->conf; }
-uint64_t relay_generation(const struct relay *r) { return 3; }
-void relay_drain(struct relay *r, bool on) { r->draining = on; }
-bool relay_is_draining(const struct relay *r) { return r->draining; }
+struct conf *relay_conf(struct relay *r)
+{
+    return &r->conf;
+}
+uint64_t relay_generation(const struct relay *r)
+{
+    return 3;
+}
+void relay_drain(struct relay *r, bool on)
+{
+    r->draining = on;
+}
+bool relay_is_draining(const struct relay *r)
+{
+    return r->draining;
+}
 
 const char *view_state_name(enum view_state s)
 {
@@ -50,15 +62,25 @@ const char *view_state_name(enum view_state s)
 }
 
 /* ---------------------------------------------------------------- queues */
-static const struct last_reply grey = { 1764000000000, STAGE_RCPT, 451, { "4.7.1", 5 }, { "greylisted \x1b[31m\xff", 17 }, { "mx.test", 7 } };
+static const struct last_reply grey = { 1764000000000,   STAGE_RCPT, 451, { "4.7.1", 5 }, { "greylisted \x1b[31m\xff", 17 },
+                                        { "mx.test", 7 } };
 
 static void fill_queue(int i, char name[64], struct view_queue *ret)
 {
     snprintf(name, 64, "acme/mta1/d%d.test", i);
     *ret = (struct view_queue){
-        .name = slice_of(name), .tenant = SLICE("acme"), .vmta = SLICE("mta1"), .domain = slice_of(name + 10),
-        .state = i == 1 ? VIEW_HELD : VIEW_WAITING, .messages = 2, .recipients = 3, .bytes = 5000, .oldest_ms = 1764000000000,
-        .next_attempt_ms = 1764000060000, .why = SLICE("the receiver answered 451"), .last_reply = grey,
+        .name = slice_of(name),
+        .tenant = SLICE("acme"),
+        .vmta = SLICE("mta1"),
+        .domain = slice_of(name + 10),
+        .state = i == 1 ? VIEW_HELD : VIEW_WAITING,
+        .messages = 2,
+        .recipients = 3,
+        .bytes = 5000,
+        .oldest_ms = 1764000000000,
+        .next_attempt_ms = 1764000060000,
+        .why = SLICE("the receiver answered 451"),
+        .last_reply = grey,
     };
 }
 
@@ -70,7 +92,8 @@ bool relay_view_queues(struct relay *r, const struct view_filter *f, struct slic
 
     for (int i = 0; i < FAKE_QUEUES; i++) {
         fill_queue(i, name, &q);
-        if (after.n && (q.name.n < after.n ? memcmp(q.name.p, after.p, q.name.n) <= 0 : memcmp(q.name.p, after.p, after.n) <= 0))
+        if (after.n &&
+            (q.name.n < after.n ? memcmp(q.name.p, after.p, q.name.n) <= 0 : memcmp(q.name.p, after.p, after.n) <= 0))
             continue;
         if ((f->tenant.n && !slice_eq(f->tenant, q.tenant)) || (f->domain.n && !slice_eq(f->domain, q.domain)) ||
             (f->state != VIEW_ANY && f->state != q.state))
@@ -85,7 +108,8 @@ bool relay_view_queues(struct relay *r, const struct view_filter *f, struct slic
 
 bool relay_view_queue(struct relay *r, struct slice name,
                       void (*visit)(void *arg, const struct view_queue *q, const struct view_limit *limits, int limit_count,
-                                    struct slice protocol), void *arg)
+                                    struct slice protocol),
+                      void *arg)
 {
     const struct view_limit limit = { "connections of the path", SLICE("1"), SLICE("1"), { "fairlead.yaml", 12, 3 }, true };
     char text[64];
@@ -99,16 +123,26 @@ bool relay_view_queue(struct relay *r, struct slice name,
 }
 
 /* ---------------------------------------------------------------- messages */
-static struct envelope_rcpt rcpt = { .queue = { 1, { "acme", 4 }, { "mta1", 4 }, { "d0.test", 7 } }, .address = { "u@d0.test", 9 },
-                                     .notify = NOTIFY_SUCCESS | NOTIFY_DELAY, .attempts = 2 };
+static struct envelope_rcpt rcpt = { .queue = { 1, { "acme", 4 }, { "mta1", 4 }, { "d0.test", 7 } },
+                                     .address = { "u@d0.test", 9 },
+                                     .notify = NOTIFY_SUCCESS | NOTIFY_DELAY,
+                                     .attempts = 2 };
 
 static void fill_message(struct envelope *e, struct view_message *m)
 {
-    *e = (struct envelope){ .tenant = SLICE("acme"), .user = SLICE("foo"), .client_ip = SLICE("192.0.2.1"), .job = SLICE("j1"),
-                            .received_ms = 1764000000000, .expires_ms = 1764345600000, .size = 321, .rcpt_count = 1, .rcpts = &rcpt };
+    *e = (struct envelope){ .tenant = SLICE("acme"),
+                            .user = SLICE("foo"),
+                            .client_ip = SLICE("192.0.2.1"),
+                            .job = SLICE("j1"),
+                            .received_ms = 1764000000000,
+                            .expires_ms = 1764345600000,
+                            .size = 321,
+                            .rcpt_count = 1,
+                            .rcpts = &rcpt };
     ulid_parse(SLICE(FAKE_MESSAGE), &e->id);
-    *m = (struct view_message){ .env = e, .rcpt = &rcpt, .state = VIEW_WAITING, .next_attempt_ms = 1764000060000, .attempts = 2,
-                                .last_reply = grey };
+    *m = (struct view_message){
+        .env = e, .rcpt = &rcpt, .state = VIEW_WAITING, .next_attempt_ms = 1764000060000, .attempts = 2, .last_reply = grey
+    };
 }
 
 struct listing {
@@ -125,7 +159,8 @@ static void listing_done(void *arg)
 }
 
 int relay_view_messages(struct relay *r, struct slice queue, struct slice after, int limit,
-                        void (*visit)(void *arg, const struct view_message *m), void (*done)(void *arg, struct slice next), void *arg)
+                        void (*visit)(void *arg, const struct view_message *m), void (*done)(void *arg, struct slice next),
+                        void *arg)
 {
     struct listing *l;
     struct envelope e;
@@ -174,8 +209,9 @@ void relay_view_content(struct relay *r, const struct ulid *id, bool (*piece)(vo
 }
 
 /* ---------------------------------------------------------------- jobs, tenants, VMTAs, totals */
-static const struct view_job job = { .tenant = { "acme", 4 }, .job = { "j/1", 3 }, .waiting = 3, .delivered = 7,
-                                     .first_accepted_ms = 1764000000000 };
+static const struct view_job job = {
+    .tenant = { "acme", 4 }, .job = { "j/1", 3 }, .waiting = 3, .delivered = 7, .first_accepted_ms = 1764000000000
+};
 
 bool relay_view_jobs(struct relay *r, struct slice tenant, struct slice after, int limit,
                      bool (*visit)(void *arg, const struct view_job *j), void *arg)
@@ -194,10 +230,12 @@ bool relay_view_job(struct relay *r, struct slice tenant, struct slice name, voi
     return true;
 }
 
-bool relay_view_vmtas(struct relay *r, struct slice after, int limit, bool (*visit)(void *arg, const struct view_stream *s), void *arg)
+bool relay_view_vmtas(struct relay *r, struct slice after, int limit, bool (*visit)(void *arg, const struct view_stream *s),
+                      void *arg)
 {
-    const struct view_stream s = { .name = SLICE("mta1"), .messages = 10, .recipients = 15, .connections = 2, .vmta = &vmta1,
-                                   .last_reply = grey };
+    const struct view_stream s = {
+        .name = SLICE("mta1"), .messages = 10, .recipients = 15, .connections = 2, .vmta = &vmta1, .last_reply = grey
+    };
 
     if (!after.n)
         visit(arg, &s);
@@ -218,8 +256,12 @@ void relay_view_counters(struct relay *r, void (*visit)(void *arg, const struct 
 {
     const struct view_counter c[] = {
         { .tenant = SLICE("b\"e\\t\na\xff"), .vmta = SLICE("mta2"), .results[EVENT_ACCEPTED] = 1 },
-        { .tenant = SLICE("acme"), .vmta = SLICE("mta1"), .results[EVENT_ACCEPTED] = 4, .results[EVENT_DELIVERED] = 3,
-          .messages = 2, .oldest_ms = 1764000000000 },
+        { .tenant = SLICE("acme"),
+          .vmta = SLICE("mta1"),
+          .results[EVENT_ACCEPTED] = 4,
+          .results[EVENT_DELIVERED] = 3,
+          .messages = 2,
+          .oldest_ms = 1764000000000 },
         { .tenant = SLICE("acme"), .vmta = SLICE("mta2"), .results[EVENT_ACCEPTED] = 5, .results[EVENT_EXPIRED] = 1 },
     };
 
@@ -229,8 +271,14 @@ void relay_view_counters(struct relay *r, void (*visit)(void *arg, const struct 
 
 void relay_view_totals(struct relay *r, struct view_totals *ret)
 {
-    *ret = (struct view_totals){ .messages = 10, .recipients = 15, .bytes = 25000, .connections = 2, .accept_us_bucket = { 1, 2, 3 },
-                                 .accept_us_sum = 1000, .accept_count = 6, .delivery_ms_bucket[VIEW_BUCKETS - 1] = 2 };
+    *ret = (struct view_totals){ .messages = 10,
+                                 .recipients = 15,
+                                 .bytes = 25000,
+                                 .connections = 2,
+                                 .accept_us_bucket = { 1, 2, 3 },
+                                 .accept_us_sum = 1000,
+                                 .accept_count = 6,
+                                 .delivery_ms_bucket[VIEW_BUCKETS - 1] = 2 };
 }
 
 /* ---------------------------------------------------------------- actions */
@@ -260,7 +308,10 @@ void relay_act(struct relay *r, const struct action *a,
 {
     struct act *act = malloc(sizeof *act);
 
-    *act = (struct act){ done, arg, slice_eq(a->tenant, SLICE("nobody")) ? FL_ENOENT : slice_eq(a->to, SLICE("foreign")) ? FL_EDENIED : 0 };
+    *act = (struct act){ done, arg,
+                         slice_eq(a->tenant, SLICE("nobody")) ? FL_ENOENT
+                         : slice_eq(a->to, SLICE("foreign"))  ? FL_EDENIED
+                                                              : 0 };
     r->last_kind = a->kind;
     keep(r->last_who, a->who);
     keep(r->last_tenant, a->tenant);
@@ -281,18 +332,33 @@ bool relay_view_task(struct relay *r, const struct ulid *id, struct view_task *r
 
     if (!ulid_parse(SLICE(FAKE_TASK), &known) || ulid_cmp(id, &known) != 0)
         return false;
-    *ret = (struct view_task){ .id = known, .kind = ACTION_MOVE, .matched = 3, .done = 3, .started_ms = 1764000000000,
-                               .ended_ms = 1764000001000 };
+    *ret = (struct view_task){
+        .id = known, .kind = ACTION_MOVE, .matched = 3, .done = 3, .started_ms = 1764000000000, .ended_ms = 1764000001000
+    };
     return true;
 }
 
 /* ---------------------------------------------------------------- store.h */
-enum store_health store_health(const struct store *s) { return STORE_OK; }
-const char *store_sqlite_version(void) { return "3.40.1"; }
-bool store_sqlite_is_affected(const char *version) { return true; }
+enum store_health store_health(const struct store *s)
+{
+    return STORE_OK;
+}
+const char *store_sqlite_version(void)
+{
+    return "3.40.1";
+}
+bool store_sqlite_is_affected(const char *version)
+{
+    return true;
+}
 
 void store_stats(const struct store *s, struct store_stats *ret)
 {
-    *ret = (struct store_stats){ .commits = 3, .commit_us_bucket = { 1, 2 }, .commit_us_sum = 300, .group_bucket = { 3 },
-                                 .group_sum = 3, .wal_bytes = 4096, .free_bytes = INT64_C(1) << 40 };
+    *ret = (struct store_stats){ .commits = 3,
+                                 .commit_us_bucket = { 1, 2 },
+                                 .commit_us_sum = 300,
+                                 .group_bucket = { 3 },
+                                 .group_sum = 3,
+                                 .wal_bytes = 4096,
+                                 .free_bytes = INT64_C(1) << 40 };
 }

@@ -1,6 +1,6 @@
-/* fake_relay.h: a double of relay.h, relay_view.h and the figures of store.h with a few rows, for tests of what operators touch.
- * One queue that waits, one that is held, a job, a message with a hostile header; answers come at once or, while `slow`, when
- * fake_relay_turn() is called. */
+/* fake_relay.h: a double of relay.h, relay_view.h and the figures of store.h with a few rows, for tests of what operators
+ * touch. One queue that waits, one that is held, a job, a message with a hostile header; answers come at once or, while `slow`,
+ * when fake_relay_turn() is called. */
 #ifndef FL_FAKE_RELAY_H
 #define FL_FAKE_RELAY_H
 

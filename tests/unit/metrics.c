@@ -73,7 +73,8 @@ static void a_label_may_hold_any_byte(void **state)
         metrics_event(m, &(struct event){ .kind = EVENT_REJECTED, .reason = reason });
     }
     page = page_of(m);
-    expect_line(page, "fairlead_messages_accepted_total{tenant=\"b\\\"e\\\\t\xEF\xBF\xBD" "a\xEF\xBF\xBD\"} 1");
+    expect_line(page, "fairlead_messages_accepted_total{tenant=\"b\\\"e\\\\t\xEF\xBF\xBD"
+                      "a\xEF\xBF\xBD\"} 1");
     expect_line(page, "fairlead_submissions_rejected_total{reason=\"r\\\"\"} 1");
     expect_line(page, "fairlead_submissions_rejected_total{reason=\"other\"} 191"); /* 255, of which 64 have their own */
     free(page);
