@@ -233,7 +233,8 @@ int body_pieces(const struct body *b, uint64_t offset, struct iovec *ret, int ma
     for (; k && count < max; k = k->next) {
         if (k->end == k->from)
             continue;
-        ret[count++] = (struct iovec){ .iov_base = (char *)k->data + k->from + offset, .iov_len = k->end - k->from - (size_t)offset };
+        ret[count++] =
+            (struct iovec){ .iov_base = (char *)k->data + k->from + offset, .iov_len = k->end - k->from - (size_t)offset };
         offset = 0;
     }
     return count;

@@ -1,7 +1,8 @@
 /* body.h: the content of a message, in dot-stuffed wire form without the final lone dot; one body serves all its recipients.
- * It is a sequence of bytes in two parts: a first part that is in memory, or lies in a segment, or both; and, for large ones, a rest
- * that lies in a file of its own (written as it came, above the spool size). Counted, atomically; immutable once accepted, but that
- * its memory may be dropped (loop only) when it is stored. BINARYMIME content is kept raw (not stuffed): `raw` says so. */
+ * It is a sequence of bytes in two parts: a first part that is in memory, or lies in a segment, or both; and, for large ones, a
+ * rest that lies in a file of its own (written as it came, above the spool size). Counted, atomically; immutable once accepted,
+ * but that its memory may be dropped (loop only) when it is stored. BINARYMIME content is kept raw (not stuffed): `raw` says
+ * so. */
 #ifndef FL_BODY_H
 #define FL_BODY_H
 
@@ -52,11 +53,12 @@ void body_set_raw(struct body *b, bool raw);
 uint64_t body_length(const struct body *b);
 /* Bytes of the first part that are in memory: all of them, or 0. */
 uint64_t body_in_memory(const struct body *b);
-/* Up to max pieces of what is in memory from offset on; returns how many. Borrowed while a reference is held and body_forget is not
- * called. 0 when that offset is not in memory: read it with store_read. */
+/* Up to max pieces of what is in memory from offset on; returns how many. Borrowed while a reference is held and body_forget is
+ * not called. 0 when that offset is not in memory: read it with store_read. */
 int body_pieces(const struct body *b, uint64_t offset, struct iovec *ret, int max);
 const struct body_place *body_place(const struct body *b);
-/* Drops the memory of a body that is stored (place.segment set): it is read again when needed. Loop thread, when nothing borrows. */
+/* Drops the memory of a body that is stored (place.segment set): it is read again when needed. Loop thread, when nothing
+ * borrows. */
 void body_forget(struct body *b);
 /* Store thread, once, before COMMIT is answered. */
 void body_set_place(struct body *b, const struct body_place *place);

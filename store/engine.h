@@ -1,6 +1,7 @@
-/* engine.h: a database of messages, narrow enough that another one can stand behind it. SQLite is the one there is (sqlite_*.c).
- * A writing engine belongs to the store thread, a reading one to the reader thread. Every change happens between engine_begin and
- * engine_commit. Errors: FL_EFULL (no space), FL_ENOMEM, FL_EINVAL (a constraint: our mistake), FL_ECORRUPT, FL_EBUSY, FL_EIO. */
+/* engine.h: a database of messages, narrow enough that another one can stand behind it. SQLite is the one there is
+ * (sqlite_*.c). A writing engine belongs to the store thread, a reading one to the reader thread. Every change happens between
+ * engine_begin and engine_commit. Errors: FL_EFULL (no space), FL_ENOMEM, FL_EINVAL (a constraint: our mistake), FL_ECORRUPT,
+ * FL_EBUSY, FL_EIO. */
 #ifndef FL_ENGINE_H
 #define FL_ENGINE_H
 
@@ -16,12 +17,13 @@ struct engine_options {
     struct tally *tally;        /* what the changes sum up to; borrowed; NULL: this one only reads */
 };
 
-/* Opens the database (a writing one makes it when it is missing, and migrates it), and reads enough to find plain damage. A newer
- * schema is FL_EINVAL. */
+/* Opens the database (a writing one makes it when it is missing, and migrates it), and reads enough to find plain damage. A
+ * newer schema is FL_EINVAL. */
 int engine_open(const struct engine_options *options, struct engine **ret, struct fl_err *err);
 /* Takes NULL. A writing one, when it is the last, empties the log into the database. */
 void engine_close(struct engine *e);
-/* Closes after an error, touching the disk as little as possible: what is in the log is judged by whoever opens it next. Takes NULL. */
+/* Closes after an error, touching the disk as little as possible: what is in the log is judged by whoever opens it next. Takes
+ * NULL. */
 void engine_abandon(struct engine *e);
 
 int engine_begin(struct engine *e, int64_t now_ms);
@@ -32,8 +34,8 @@ int engine_write_counts(struct engine *e);
 int engine_put_segment(struct engine *e, uint64_t id, int64_t live);
 int engine_delete_segment(struct engine *e, uint64_t id);
 int engine_delete_spool(struct engine *e, const struct ulid *file);
-/* batch: a number that rises with each; it is written in the same transaction. An error leaves the outcome unknown: close, open,
- * and compare with engine_batch(). */
+/* batch: a number that rises with each; it is written in the same transaction. An error leaves the outcome unknown: close,
+ * open, and compare with engine_batch(). */
 int engine_commit(struct engine *e, uint64_t batch);
 void engine_rollback(struct engine *e);
 /* The number of the last batch that was committed. */

@@ -1,5 +1,5 @@
-/* envelope_pack.c: see envelope_pack.h. Integers are little groups of seven bits, lowest first, the eighth set where more follow;
- * signed ones are folded so that small negative values stay short. A text is its length and its bytes. */
+/* envelope_pack.c: see envelope_pack.h. Integers are little groups of seven bits, lowest first, the eighth set where more
+ * follow; signed ones are folded so that small negative values stay short. A text is its length and its bytes. */
 #include "envelope_pack.h"
 
 #include "err.h"

@@ -1,7 +1,7 @@
-/* file.h: the port to the disk: one folder, and the files in it. Under segments, spool and reserve; the SQLite VFS of the tests stands
- * on the same port, so that one power cut hits everything in one order. file_posix.c is the real one, tests/sim/file_sim.c the other.
- * A folder may be used by several threads, a file by one at a time (reads by several). Errors: FL_EIO, FL_EFULL, FL_ENOENT,
- * FL_EEXIST, FL_EDENIED, FL_ENOMEM. */
+/* file.h: the port to the disk: one folder, and the files in it. Under segments, spool and reserve; the SQLite VFS of the tests
+ * stands on the same port, so that one power cut hits everything in one order. file_posix.c is the real one,
+ * tests/sim/file_sim.c the other. A folder may be used by several threads, a file by one at a time (reads by several). Errors:
+ * FL_EIO, FL_EFULL, FL_ENOENT, FL_EEXIST, FL_EDENIED, FL_ENOMEM. */
 #ifndef FL_FILE_H
 #define FL_FILE_H
 
@@ -89,8 +89,8 @@ static inline int64_t disk_free_space(struct disk *d)
     return d->ops->free_space(d);
 }
 
-/* Takes the folder for this process until disk_close, by a lock on that file, which then says our pid. FL_EBUSY with the holder's pid
- * (0: not known) when it is taken. */
+/* Takes the folder for this process until disk_close, by a lock on that file, which then says our pid. FL_EBUSY with the
+ * holder's pid (0: not known) when it is taken. */
 static inline int disk_lock(struct disk *d, const char *name, int *ret_pid)
 {
     return d->ops->lock(d, name, ret_pid);

@@ -124,7 +124,9 @@ static int posix_truncate(struct file *f, uint64_t size)
 
 static int posix_punch(struct file *f, uint64_t offset, uint64_t length)
 {
-    return fallocate(fd_of(f), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) == 0 ? 0 : errno_code();
+    int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+    return fallocate(fd_of(f), mode, (off_t)offset, (off_t)length) == 0 ? 0 : errno_code();
 }
 
 static int64_t posix_size(struct file *f)

@@ -1,6 +1,6 @@
 /* op.h: one operation of the store, as request and as answer: all that crosses its threads.
- * The loop makes it, one of the store's threads carries it out, the loop runs its done() and frees it. What a call gave as slices
- * is copied behind the struct, in the same piece of memory. */
+ * The loop makes it, one of the store's threads carries it out, the loop runs its done() and frees it. What a call gave as
+ * slices is copied behind the struct, in the same piece of memory. */
 #ifndef FL_STORE_OP_H
 #define FL_STORE_OP_H
 

@@ -20,7 +20,8 @@ struct reader;
 
 int reader_new(const struct reader_options *options, struct reader **ret);
 void reader_free(struct reader *r); /* takes NULL */
-/* Answers all that waits. False when nothing did: files that are open are closed then, so that what was removed gives its room back. */
+/* Answers all that waits. False when nothing did: files that are open are closed then, so that what was removed gives its room
+ * back. */
 bool reader_step(struct reader *r);
 /* From the store thread: closes the connection, and keeps it closed until reader_go_on. */
 void reader_pause(void *reader);

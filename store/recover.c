@@ -93,7 +93,8 @@ int recover_files(struct engine *e, struct disk *disk, struct segments *segments
 
         segment_name(s.rows.ids[i], name);
         if (!s.rows.found[i])
-            log_message(log, LOG_LEVEL_ERROR, "segment_missing", "%s: the file is missing; the messages in it cannot be delivered", name);
+            log_message(log, LOG_LEVEL_ERROR, "segment_missing",
+                        "%s: the file is missing; the messages in it cannot be delivered", name);
     }
     free(s.rows.ids);
     free(s.rows.found);
@@ -145,8 +146,8 @@ static int take_queue(void *arg, const struct stored_queue *q)
     if (!list)
         return FL_ENOMEM;
     r->queues = list;
-    if (!keep(r, &copy.key.tenant) || !keep(r, &copy.key.vmta) || !keep(r, &copy.key.domain) || !keep(r, &copy.reply.enhanced) ||
-        !keep(r, &copy.reply.text) || !keep(r, &copy.reply.mx))
+    if (!keep(r, &copy.key.tenant) || !keep(r, &copy.key.vmta) || !keep(r, &copy.key.domain) ||
+        !keep(r, &copy.reply.enhanced) || !keep(r, &copy.reply.text) || !keep(r, &copy.reply.mx))
         return FL_ENOMEM;
     list[r->view.queue_count++] = copy;
     return 0;
@@ -247,7 +248,8 @@ static int read_fresh(struct engine *e, int64_t now_ms, uint64_t *batch, int64_t
     return park_surplus(e, now_ms, batch, &last);
 }
 
-int recover_read(struct engine *e, int64_t now_ms, uint64_t *batch, int64_t max_fresh, struct recovered **ret, struct fl_err *err)
+int recover_read(struct engine *e, int64_t now_ms, uint64_t *batch, int64_t max_fresh, struct recovered **ret,
+                 struct fl_err *err)
 {
     struct recovered *r = calloc(1, sizeof *r);
     int rc;

@@ -1,6 +1,6 @@
-/* segment.h: append-only files in which bodies lie, many to a file; and the names of all body files. The bytes of a batch are written
- * as one run and synced before its COMMIT; a file goes when the last message in it is gone. Nothing is ever moved or repaired: each
- * start, and each error, begins a new file. The store thread; names: any thread. */
+/* segment.h: append-only files in which bodies lie, many to a file; and the names of all body files. The bytes of a batch are
+ * written as one run and synced before its COMMIT; a file goes when the last message in it is gone. Nothing is ever moved or
+ * repaired: each start, and each error, begins a new file. The store thread; names: any thread. */
 #ifndef FL_SEGMENT_H
 #define FL_SEGMENT_H
 
@@ -28,11 +28,11 @@ int segments_add(struct segments *s, uint64_t id, int64_t live);
 /* No file with this number may be used again. */
 void segments_reserve(struct segments *s, uint64_t id);
 
-/* Writes the bodies of those messages that have no place yet, as one run, and gives them their places. After an error none of them has
- * one, and the next run begins a new file. */
+/* Writes the bodies of those messages that have no place yet, as one run, and gives them their places. After an error none of
+ * them has one, and the next run begins a new file. */
 int segments_write(struct segments *s, struct op_message *const *messages, int count);
-/* Makes what was written durable, the file's name included. After an error the file is given up: places in it that were not yet synced
- * are worth nothing. Says in *ret_flushes how many there were. */
+/* Makes what was written durable, the file's name included. After an error the file is given up: places in it that were not yet
+ * synced are worth nothing. Says in *ret_flushes how many there were. */
 int segments_sync(struct segments *s, int *ret_flushes);
 /* Begins a new file at the next run. */
 void segments_seal(struct segments *s);

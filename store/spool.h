@@ -1,6 +1,6 @@
-/* spool.h: the rest of large content, each in a file of its own, written as it comes. A thread of its own does the I/O, so that neither
- * the loop nor commits wait for it; a simulator calls spools_step itself.
- * The loop owns a spool; the thread touches it only while it carries out an operation on it. */
+/* spool.h: the rest of large content, each in a file of its own, written as it comes. A thread of its own does the I/O, so that
+ * neither the loop nor commits wait for it; a simulator calls spools_step itself. The loop owns a spool; the thread touches it
+ * only while it carries out an operation on it. */
 #ifndef FL_SPOOL_H
 #define FL_SPOOL_H
 

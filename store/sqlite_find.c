@@ -1,5 +1,5 @@
-/* sqlite_find.c: rows of recipients are gathered into envelopes: loads and selections (store thread, inside a batch), listings and
- * single messages (reader thread). Changes nothing. */
+/* sqlite_find.c: rows of recipients are gathered into envelopes: loads and selections (store thread, inside a batch), listings
+ * and single messages (reader thread). Changes nothing. */
 #include "sqlite_engine.h"
 
 enum { ROW_MESSAGE, ROW_NUMBER, ROW_QUEUE, ROW_DUE, ROW_ATTEMPTS, ROW_DETAILS };
@@ -124,7 +124,8 @@ static void note_key(struct load_key *key, sqlite3_stmt *s)
 
 static bool selects_queue(const struct op *op)
 {
-    return op->type == OP_LOAD || op->type == OP_LIST_QUEUE || (op->type == OP_SELECT && op->find.selection.queue && !op->find.selection.message);
+    return op->type == OP_LOAD || op->type == OP_LIST_QUEUE ||
+           (op->type == OP_SELECT && op->find.selection.queue && !op->find.selection.message);
 }
 
 static bool key_is_zero(const struct load_key *k)

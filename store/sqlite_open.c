@@ -1,11 +1,11 @@
-/* sqlite_open.c: the connection: opened, set up, checkpointed and closed. One connection of the process both commits and checkpoints;
- * the others never do, so that the race between two checkpoints (see sqlite_version.c) cannot be met. */
+/* sqlite_open.c: the connection: opened, set up, checkpointed and closed. One connection of the process both commits and
+ * checkpoints; the others never do, so that the race between two checkpoints (see sqlite_version.c) cannot be met. */
 #include <stdlib.h>
 
 #include "sqlite_engine.h"
 
-/* 4 KiB pages are what disks write whole. Each COMMIT is synced (FULL). Nothing is mapped: an error of the disk is an answer then and
- * not a signal. wal_autocheckpoint 0: checkpoints are explicit, between batches. */
+/* 4 KiB pages are what disks write whole. Each COMMIT is synced (FULL). Nothing is mapped: an error of the disk is an answer
+ * then and not a signal. wal_autocheckpoint 0: checkpoints are explicit, between batches. */
 static const char WRITER_SETUP[] = "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                                    "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536; PRAGMA mmap_size = 0;"
                                    "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = OFF; PRAGMA trusted_schema = OFF";
@@ -67,7 +67,8 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct fl_e
     buf_init(&e->scratch, 0);
     result = sqlite3_open_v2(o->path, &e->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, o->vfs);
     if (result != SQLITE_OK) {
-        rc = fl_fail(err, sql_code(result), "%s: cannot be opened: %s", o->path, e->db ? sqlite3_errmsg(e->db) : "out of memory");
+        rc = fl_fail(err, sql_code(result), "%s: cannot be opened: %s", o->path,
+                     e->db ? sqlite3_errmsg(e->db) : "out of memory");
     } else {
         rc = o->tally ? set_up_writer(e, err) : set_up_reader(e, err);
         if (rc < 0)

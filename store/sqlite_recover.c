@@ -12,7 +12,8 @@ static int of_queue(struct engine *e, enum statement which, uint64_t queue, sqli
     return sql_row(s);
 }
 
-/* The message that expires first is the oldest where lifetimes are the same, as they are in one queue; its id says when it came. */
+/* The message that expires first is the oldest where lifetimes are the same, as they are in one queue; its id says when it
+ * came. */
 static int queue_times(struct engine *e, struct stored_queue *q)
 {
     sqlite3_stmt *s;
@@ -43,7 +44,10 @@ int engine_queues(struct engine *e, engine_each_queue *each, void *arg)
         return sql_error(e);
     while ((rc = sql_row(s)) == 1) {
         struct stored_queue q = {
-            .key = { .id = (uint64_t)sqlite3_column_int64(s, 0), .tenant = sql_slice(s, 1), .vmta = sql_slice(s, 2), .domain = sql_slice(s, 3) },
+            .key = { .id = (uint64_t)sqlite3_column_int64(s, 0),
+                     .tenant = sql_slice(s, 1),
+                     .vmta = sql_slice(s, 2),
+                     .domain = sql_slice(s, 3) },
             .messages = sqlite3_column_int64(s, 4),
             .recipients = sqlite3_column_int64(s, 5),
             .bytes = sqlite3_column_int64(s, 6),

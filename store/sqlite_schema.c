@@ -1,9 +1,9 @@
-/* sqlite_schema.c: the tables, and how an older database becomes a present one. A migration is added at the end of the list and never
- * changed afterwards. */
+/* sqlite_schema.c: the tables, and how an older database becomes a present one. A migration is added at the end of the list and
+ * never changed afterwards. */
 #include "sqlite_engine.h"
 
 /* fresh:     one row a message, recipients inside, no second index: written once and deleted once on the way through.
- * message, recipient: parked mail. The key begins (message, queue), so that "has this message anything left in that queue" is a look-up.
+ * message, recipient: parked mail. The key begins (message, queue): "has this message anything left in that queue" is a look-up.
  * queue:     counts are of parked mail only. next_attempt and reply: the queue's own clock.
  * segment:   messages whose body lies in it. spool: files of large bodies that a message needs.
  * state:     the number of the last batch, by which a COMMIT of unknown outcome is judged. */
@@ -11,13 +11,15 @@ static const char *const migrations[] = {
     "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), batch INTEGER NOT NULL, next_queue INTEGER NOT NULL);"
     "INSERT INTO state VALUES(1, 0, 1);"
     "CREATE TABLE fresh(id BLOB PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
-    " crc INTEGER NOT NULL, raw INTEGER NOT NULL, file BLOB, file_length INTEGER, file_crc INTEGER, envelope BLOB NOT NULL) WITHOUT ROWID;"
+    " crc INTEGER NOT NULL, raw INTEGER NOT NULL, file BLOB, file_length INTEGER, file_crc INTEGER, envelope BLOB NOT NULL) "
+    "WITHOUT ROWID;"
     "CREATE TABLE message(id BLOB PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,"
     " crc INTEGER NOT NULL, raw INTEGER NOT NULL, file BLOB, file_length INTEGER, file_crc INTEGER, envelope BLOB NOT NULL,"
     " tenant TEXT, job TEXT) WITHOUT ROWID;"
     "CREATE INDEX message_job ON message(tenant, job, id) WHERE job IS NOT NULL;"
     "CREATE TABLE recipient(message BLOB NOT NULL, queue INTEGER NOT NULL, number INTEGER NOT NULL, due INTEGER NOT NULL,"
-    " expires INTEGER NOT NULL, attempts INTEGER NOT NULL, details BLOB NOT NULL, PRIMARY KEY(message, queue, number)) WITHOUT ROWID;"
+    " expires INTEGER NOT NULL, attempts INTEGER NOT NULL, details BLOB NOT NULL, PRIMARY KEY(message, queue, number)) WITHOUT "
+    "ROWID;"
     "CREATE INDEX recipient_due ON recipient(queue, due, message, number);"
     "CREATE INDEX recipient_expires ON recipient(queue, expires, message, number);"
     "CREATE TABLE queue(id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, vmta TEXT NOT NULL, domain TEXT NOT NULL,"
@@ -60,8 +62,8 @@ static int read_version(struct engine *e, int *ret)
 
 static int migrate(struct engine *e, int from)
 {
-    int result = sqlite3_exec(e->db, "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS schema_version(version INTEGER NOT NULL);", NULL, NULL,
-                              NULL);
+    int result = sqlite3_exec(e->db, "BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS schema_version(version INTEGER NOT NULL);",
+                              NULL, NULL, NULL);
 
     for (int i = from; i < SCHEMA_VERSION && result == SQLITE_OK; i++)
         result = sqlite3_exec(e->db, migrations[i], NULL, NULL, NULL);
@@ -91,8 +93,9 @@ int sqlite_schema_check(struct engine *e, struct fl_err *err)
     if (rc < 0)
         return fl_fail(err, rc, "cannot be read: %s", sqlite3_errmsg(e->db));
     if (version > SCHEMA_VERSION)
-        return fl_fail(err, FL_EINVAL, "has schema version %d, and this program knows versions up to %d: a newer Fairlead wrote it",
-                       version, SCHEMA_VERSION);
+        return fl_fail(err, FL_EINVAL,
+                       "has schema version %d, and this program knows versions up to %d: a newer Fairlead wrote it", version,
+                       SCHEMA_VERSION);
     return version;
 }
 

@@ -1,13 +1,16 @@
-/* sqlite_settle.c: what became of recipients. Three roads: a fresh message that ends as a whole (nearly all mail: one row goes), a
- * fresh one of which something is left (it becomes parked), and parked recipients. Each is idempotent: what is not there any more
- * changes nothing. */
+/* sqlite_settle.c: what became of recipients. Three roads: a fresh message that ends as a whole (nearly all mail: one row
+ * goes), a fresh one of which something is left (it becomes parked), and parked recipients. Each is idempotent: what is not
+ * there any more changes nothing. */
 #include <stdlib.h>
 
 #include "sqlite_engine.h"
 
 /* In the order of enum settle_kind. */
 static const enum job_column job_columns[] = {
-    [SETTLE_DELIVERED] = JOB_DELIVERED, [SETTLE_BOUNCED] = JOB_BOUNCED, [SETTLE_EXPIRED] = JOB_EXPIRED, [SETTLE_DROPPED] = JOB_DROPPED,
+    [SETTLE_DELIVERED] = JOB_DELIVERED,
+    [SETTLE_BOUNCED] = JOB_BOUNCED,
+    [SETTLE_EXPIRED] = JOB_EXPIRED,
+    [SETTLE_DROPPED] = JOB_DROPPED,
 };
 
 static int count_outcome(struct engine *e, const struct envelope *env, enum settle_kind kind)

@@ -1,4 +1,5 @@
-/* sqlite_statement.c: all SQL that runs while Fairlead runs, and how values are bound and read. Nothing is ever pasted into it. */
+/* sqlite_statement.c: all SQL that runs while Fairlead runs, and how values are bound and read. Nothing is ever pasted into
+ * it. */
 #include "sqlite_engine.h"
 
 #define PLACE "segment, offset, length, crc, raw, file, file_length, file_crc"
@@ -19,45 +20,57 @@ static const char *const statements[SQL_STATEMENTS] = {
     [SQL_FRESH_GET] = "SELECT id, " PLACE ", envelope FROM fresh WHERE id = ?",
     [SQL_FRESH_AFTER] = "SELECT id, " PLACE ", envelope FROM fresh WHERE id > ? ORDER BY id LIMIT ?",
 
-    [SQL_MESSAGE_PUT] = "INSERT OR IGNORE INTO message(id, " PLACE ", envelope, tenant, job) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_MESSAGE_PUT] =
+        "INSERT OR IGNORE INTO message(id, " PLACE ", envelope, tenant, job) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [SQL_MESSAGE_DELETE] = "DELETE FROM message WHERE id = ?",
     [SQL_MESSAGE_GET] = "SELECT id, " PLACE ", envelope FROM message WHERE id = ?",
     [SQL_MESSAGE_HAS] = "SELECT 1 FROM message WHERE id = ?",
 
-    [SQL_RECIPIENT_PUT] = "INSERT INTO recipient(message, queue, number, due, expires, attempts, details) VALUES(?, ?, ?, ?, ?, ?, ?)",
+    [SQL_RECIPIENT_PUT] =
+        "INSERT INTO recipient(message, queue, number, due, expires, attempts, details) VALUES(?, ?, ?, ?, ?, ?, ?)",
     [SQL_RECIPIENT_DELETE] = "DELETE FROM recipient WHERE message = ? AND queue = ? AND number = ?",
     [SQL_RECIPIENT_GET] = "SELECT " RECIPIENT " FROM recipient WHERE message = ? AND queue = ? AND number = ?",
-    [SQL_RECIPIENT_UPDATE] = "UPDATE recipient SET due = ?4, attempts = ?5, details = ?6 WHERE message = ?1 AND queue = ?2 AND number = ?3",
+    [SQL_RECIPIENT_UPDATE] =
+        "UPDATE recipient SET due = ?4, attempts = ?5, details = ?6 WHERE message = ?1 AND queue = ?2 AND number = ?3",
     [SQL_RECIPIENT_QUEUE] = "SELECT queue FROM recipient WHERE message = ? AND number = ?",
     [SQL_RECIPIENT_IN_QUEUE] = "SELECT 1 FROM recipient WHERE message = ? AND queue = ? LIMIT 1",
     [SQL_RECIPIENT_LEFT] = "SELECT 1 FROM recipient WHERE message = ? LIMIT 1",
     [SQL_RECIPIENT_DUE] = "SELECT " RECIPIENT " FROM recipient INDEXED BY recipient_due WHERE queue = ?1 "
                           "AND (due, message, number) > (?2, ?3, ?4) ORDER BY due, message, number LIMIT ?5",
-    [SQL_RECIPIENT_EXPIRED] = "SELECT " RECIPIENT " FROM recipient INDEXED BY recipient_expires WHERE queue = ?1 AND expires <= ?2 "
-                              "ORDER BY expires, message, number LIMIT ?3",
-    [SQL_RECIPIENT_OF_MESSAGE] = "SELECT " RECIPIENT " FROM recipient WHERE message = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+    [SQL_RECIPIENT_EXPIRED] =
+        "SELECT " RECIPIENT " FROM recipient INDEXED BY recipient_expires WHERE queue = ?1 AND expires <= ?2 "
+        "ORDER BY expires, message, number LIMIT ?3",
+    [SQL_RECIPIENT_OF_MESSAGE] =
+        "SELECT " RECIPIENT " FROM recipient WHERE message = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
     [SQL_RECIPIENT_OF_JOB] = "SELECT r.message, r.number, r.queue, r.due, r.attempts, r.details "
                              "FROM message m INDEXED BY message_job CROSS JOIN recipient r ON r.message = m.id "
                              "WHERE m.tenant = ?1 AND m.job = ?2 AND m.id >= ?3 AND (r.message > ?3 OR r.number > ?4) "
                              "ORDER BY m.id, r.number LIMIT ?5",
 
-    [SQL_QUEUE_COUNT] = "UPDATE queue SET messages = messages + ?2, recipients = recipients + ?3, bytes = bytes + ?4 WHERE id = ?1",
-    [SQL_QUEUE_PUT] = "INSERT INTO queue(id, tenant, vmta, domain, messages, recipients, bytes) VALUES(?1, ?5, ?6, ?7, ?2, ?3, ?4)",
+    [SQL_QUEUE_COUNT] =
+        "UPDATE queue SET messages = messages + ?2, recipients = recipients + ?3, bytes = bytes + ?4 WHERE id = ?1",
+    [SQL_QUEUE_PUT] =
+        "INSERT INTO queue(id, tenant, vmta, domain, messages, recipients, bytes) VALUES(?1, ?5, ?6, ?7, ?2, ?3, ?4)",
     [SQL_QUEUE_NAMES] = "SELECT tenant, vmta, domain FROM queue WHERE id = ?",
     [SQL_QUEUE_CLOCK] = "UPDATE queue SET attempts = ?2, next_attempt = ?3, reply = ?4 WHERE id = ?1",
-    [SQL_QUEUE_CLOCK_NEW] = "INSERT INTO queue(id, attempts, next_attempt, reply, tenant, vmta, domain) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_QUEUE_CLOCK_NEW] =
+        "INSERT INTO queue(id, attempts, next_attempt, reply, tenant, vmta, domain) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_QUEUE_FORGET] = "DELETE FROM queue WHERE id = ? AND recipients = 0",
-    [SQL_QUEUE_ALL] = "SELECT id, tenant, vmta, domain, messages, recipients, bytes, attempts, next_attempt, reply FROM queue ORDER BY id",
+    [SQL_QUEUE_ALL] =
+        "SELECT id, tenant, vmta, domain, messages, recipients, bytes, attempts, next_attempt, reply FROM queue ORDER BY id",
     [SQL_QUEUE_NEXT_DUE] = "SELECT due FROM recipient INDEXED BY recipient_due WHERE queue = ? ORDER BY due LIMIT 1",
     [SQL_QUEUE_OLDEST] = "SELECT message FROM recipient INDEXED BY recipient_expires WHERE queue = ? ORDER BY expires LIMIT 1",
 
-    [SQL_JOB_COUNT] = "UPDATE job SET queued = queued + ?3, delivered = delivered + ?4, bounced = bounced + ?5, expired = expired + ?6, "
-                      "dropped = dropped + ?7, bytes = bytes + ?8, last_event = max(last_event, ?9) WHERE tenant = ?1 AND job = ?2",
-    [SQL_JOB_PUT] = "INSERT INTO job(tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event) "
-                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+    [SQL_JOB_COUNT] =
+        "UPDATE job SET queued = queued + ?3, delivered = delivered + ?4, bounced = bounced + ?5, expired = expired + ?6, "
+        "dropped = dropped + ?7, bytes = bytes + ?8, last_event = max(last_event, ?9) WHERE tenant = ?1 AND job = ?2",
+    [SQL_JOB_PUT] =
+        "INSERT INTO job(tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
     [SQL_JOB_FORGET] = "DELETE FROM job WHERE tenant = ? AND job = ?",
-    [SQL_JOB_ALL] = "SELECT tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event FROM job "
-                    "ORDER BY tenant, job",
+    [SQL_JOB_ALL] =
+        "SELECT tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event FROM job "
+        "ORDER BY tenant, job",
 
     [SQL_SEGMENT_PUT] = "INSERT INTO segment(id, live) VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET live = excluded.live",
     [SQL_SEGMENT_DELETE] = "DELETE FROM segment WHERE id = ?",
@@ -67,7 +80,8 @@ static const char *const statements[SQL_STATEMENTS] = {
     [SQL_SPOOL_DELETE] = "DELETE FROM spool WHERE id = ?",
     [SQL_SPOOL_HAS] = "SELECT 1 FROM spool WHERE id = ?",
 
-    [SQL_HOLD_PUT] = "INSERT OR REPLACE INTO hold(id, tenant, vmta, domain, job, refuse, who, since) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_HOLD_PUT] =
+        "INSERT OR REPLACE INTO hold(id, tenant, vmta, domain, job, refuse, who, since) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
     [SQL_HOLD_DELETE] = "DELETE FROM hold WHERE id = ?",
     [SQL_HOLD_ALL] = "SELECT id, tenant, vmta, domain, job, refuse, who, since FROM hold ORDER BY id",
 };

@@ -6,8 +6,8 @@
 #include "sqlite_version.h"
 #include "store_parts.h"
 
-/* An outcome must not be lost for want of memory: a reserve is given up first. When not even that helps, to end is right: what was not
- * settled is delivered again, and nothing else goes wrong. */
+/* An outcome must not be lost for want of memory: a reserve is given up first. When not even that helps, to end is right: what
+ * was not settled is delivered again, and nothing else goes wrong. */
 static struct op *make(struct store *s, enum op_type type, size_t extra)
 {
     struct op *op = op_new(type, extra);

@@ -1,4 +1,5 @@
-/* store_figures.c: see store_figures.h. Each number is right by itself; a reader between two of them may see one batch in part. */
+/* store_figures.c: see store_figures.h. Each number is right by itself; a reader between two of them may see one batch in
+ * part. */
 #include "store_figures.h"
 
 enum { FIRST_COMMIT_BIT = 6 }; /* the first bucket: below 64 µs */

@@ -1,5 +1,5 @@
-/* store_parts.h: what a store is made of, for store.c and store_open.c, and for a simulator, which brings a disk of its own, has no
- * threads, and calls the steps itself. */
+/* store_parts.h: what a store is made of, for store.c and store_open.c, and for a simulator, which brings a disk of its own,
+ * has no threads, and calls the steps itself. */
 #ifndef FL_STORE_PARTS_H
 #define FL_STORE_PARTS_H
 

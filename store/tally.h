@@ -1,5 +1,6 @@
-/* tally.h: what one transaction changes in counts, summed up, so that each row of queue, job and segment is written once a batch.
- * Pure; the store thread. Filled while operations are applied, written before COMMIT, emptied after it or after a rollback. */
+/* tally.h: what one transaction changes in counts, summed up, so that each row of queue, job and segment is written once a
+ * batch. Pure; the store thread. Filled while operations are applied, written before COMMIT, emptied after it or after a
+ * rollback. */
 #ifndef FL_TALLY_H
 #define FL_TALLY_H
 

@@ -190,7 +190,8 @@ static int accept_error(int rc)
     return rc == FL_EFULL ? FL_EFULL : FL_EIO;
 }
 
-/* The batch did not happen, for want of space: accepts are refused; the rest is tried again, with the reserve if it is alone. */
+/* The batch did not happen, for want of space: accepts are refused; the rest is tried again, with the reserve if it is
+ * alone. */
 static void not_for_want_of_space(struct writer *w)
 {
     int refused;

@@ -49,7 +49,8 @@ void writer_free(struct writer *w);
 struct recovered;
 int writer_recover(struct writer *w, int64_t max_fresh, struct recovered **ret, struct fl_err *err);
 
-/* One batch. True: call again at once; false: nothing can be done before something arrives, or before writer_wait_ms has passed. */
+/* One batch. True: call again at once; false: nothing can be done before something arrives, or before writer_wait_ms has
+ * passed. */
 bool writer_step(struct writer *w);
 /* How long the thread may sleep; negative: until something arrives. */
 int writer_wait_ms(const struct writer *w);

@@ -1,5 +1,5 @@
-/* store.c: what the store costs: messages accepted and settled a second, flushes, and CPU of the store thread a message, beside the
- * bare fdatasync rate of the same disk; and how long a start takes beside a backlog.
+/* store.c: what the store costs: messages accepted and settled a second, flushes, and CPU of the store thread a message, beside
+ * the bare fdatasync rate of the same disk; and how long a start takes beside a backlog.
  * usage: store_bench [--dir DIR] [--messages N] [--window N] [--size N] [--backlog N] */
 #include <fcntl.h>
 #include <getopt.h>
@@ -200,7 +200,8 @@ static double sync_rate(const char *dir)
     must(posix_fallocate(fd, 0, PROBE_SYNCS * (off_t)sizeof block) == 0, "allocating the probe");
     began = now_s(CLOCK_MONOTONIC);
     for (int i = 0; i < PROBE_SYNCS; i++)
-        must(pwrite(fd, block, sizeof block, (off_t)i * (off_t)sizeof block) == sizeof block && fdatasync(fd) == 0, "the probe");
+        must(pwrite(fd, block, sizeof block, (off_t)i * (off_t)sizeof block) == sizeof block && fdatasync(fd) == 0,
+             "the probe");
     began = now_s(CLOCK_MONOTONIC) - began;
     close(fd);
     unlink(name);
@@ -212,9 +213,10 @@ static void report(struct bench *b, const char *what, long count, double seconds
     struct store_stats after;
 
     store_stats(b->store, &after);
-    printf("%-16s %8.0f messages/s  %6.2f us CPU of the store thread a message  %.3f flushes a message  %.1f messages a commit\n", what,
-           (double)count / seconds, cpu * 1e6 / (double)count, (double)(after.flushes - before->flushes) / (double)count,
-           (double)count / (double)(after.commits - before->commits));
+    printf(
+        "%-16s %8.0f messages/s  %6.2f us CPU of the store thread a message  %.3f flushes a message  %.1f messages a commit\n",
+        what, (double)count / seconds, cpu * 1e6 / (double)count, (double)(after.flushes - before->flushes) / (double)count,
+        (double)count / (double)(after.commits - before->commits));
 }
 
 static void open_it(struct bench *b)

@@ -1,9 +1,9 @@
-/* file_sim.h: a disk in memory that forgets what was not synced when the power goes, that can be full, and that can fail. Everything it
- * does follows from its seed. See store/file.h; the SQLite VFS of sqlite_vfs_sim.h stands on it too.
+/* file_sim.h: a disk in memory that forgets what was not synced when the power goes, that can be full, and that can fail.
+ * Everything it does follows from its seed. See store/file.h; the SQLite VFS of sqlite_vfs_sim.h stands on it too.
  *
- * What a power cut leaves: of each unsynced write any of its sectors (512 bytes), of each unsynced change of a name or a size all or
- * nothing, in any combination. What a failed sync leaves: the same for what it should have written, now and not later: the pages count
- * as clean, and another sync says nothing about them (LESSONS of fsync on Linux). */
+ * What a power cut leaves: of each unsynced write any of its sectors (512 bytes), of each unsynced change of a name or a size
+ * all or nothing, in any combination. What a failed sync leaves: the same for what it should have written, now and not later:
+ * the pages count as clean, and another sync says nothing about them (LESSONS of fsync on Linux). */
 #ifndef FL_FILE_SIM_H
 #define FL_FILE_SIM_H
 

@@ -12,7 +12,8 @@ enum { REGIONS = 64, CHECKPOINT_SLOT = 1, NAME_ROOM = 64 };
 
 struct vfs_file;
 
-/* What the connections of one database share: the index of the log, its locks, and the lock of the file. There is one database. */
+/* What the connections of one database share: the index of the log, its locks, and the lock of the file. There is one
+ * database. */
 struct shared {
     void *regions[REGIONS];
     int readers[SQLITE_SHM_NLOCK];
@@ -36,7 +37,7 @@ struct vfs_file {
     struct file *file;
     struct shared *shared;       /* of the life in which it was opened */
     bool writes, maps;
-    bool nameless;               /* a log or journal just made: its first sync includes the folder, as in SQLite's own for Unix */
+    bool nameless; /* a log or journal just made: its first sync includes the folder, as in SQLite's own for Unix */
     int level;
     unsigned reads, owns;        /* slots, as bits */
 };

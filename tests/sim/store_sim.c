@@ -1,6 +1,6 @@
-/* store_sim.c: the whole store on a simulated disk, thousands of short lives: random operations, power cuts at any step, disks that
- * fail or are full. After each life the store is opened anew and held against what it had promised. A failing seed is printed:
- * `store_sim SEED` plays it alone and tells what happens; `store_sim FIRST LAST` plays others. */
+/* store_sim.c: the whole store on a simulated disk, thousands of short lives: random operations, power cuts at any step, disks
+ * that fail or are full. After each life the store is opened anew and held against what it had promised. A failing seed is
+ * printed: `store_sim SEED` plays it alone and tells what happens; `store_sim FIRST LAST` plays others. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include "store_parts.h"
 
 enum {
-    SEEDS = 150, LIVES = 4, ACTIONS = 60, MESSAGES = 400, RCPTS = 3, QUEUES = 3, CALLS = 2000, TEXT_MAX = 6000,
+    SEEDS = 400, LIVES = 4, ACTIONS = 60, MESSAGES = 400, RCPTS = 3, QUEUES = 3, CALLS = 2000, TEXT_MAX = 6000,
     SEGMENT_SIM = 32 << 10, RESERVE_SIM = 64 << 10, FAULT_ROUNDS = 4, PATIENCE = 400,
 };
 
@@ -240,7 +240,9 @@ static void post_settle(struct world *w)
     struct message *m = &w->messages[below(w, (uint64_t)w->message_count)];
     struct settle_rcpt rcpts[RCPTS];
     struct envelope *env = NULL, *dsn = NULL;
-    struct queue_key to = { .id = 1 + below(w, QUEUES), .tenant = SLICE("acme"), .vmta = SLICE("v1"), .domain = SLICE("moved.test") };
+    struct queue_key to = {
+        .id = 1 + below(w, QUEUES), .tenant = SLICE("acme"), .vmta = SLICE("v1"), .domain = SLICE("moved.test")
+    };
     bool whole = below(w, 2);
     int count = 0;
 

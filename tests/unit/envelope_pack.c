@@ -18,9 +18,18 @@ static struct envelope *sample(void)
     struct envelope *e = envelope_new(2);
     struct envelope_rcpt r = {
         .queue = { .id = 1u << 31, .tenant = SLICE("acme"), .vmta = SLICE("v1"), .domain = SLICE("two.test") },
-        .address = SLICE("a@two.test"), .orcpt = SLICE("rfc822;a+40two.test"), .notify = NOTIFY_NEVER, .attempts = 3,
-        .delay_notified = true, .due_ms = -5,
-        .reply = { .time_ms = 7, .stage = STAGE_DOT, .code = 451, .enhanced = SLICE("4.7.1"), .text = SLICE("later"), .mx = SLICE("mx.test") },
+        .address = SLICE("a@two.test"),
+        .orcpt = SLICE("rfc822;a+40two.test"),
+        .notify = NOTIFY_NEVER,
+        .attempts = 3,
+        .delay_notified = true,
+        .due_ms = -5,
+        .reply = { .time_ms = 7,
+                   .stage = STAGE_DOT,
+                   .code = 451,
+                   .enhanced = SLICE("4.7.1"),
+                   .text = SLICE("later"),
+                   .mx = SLICE("mx.test") },
     };
 
     e->tenant = SLICE("acme");
@@ -67,7 +76,8 @@ static void an_envelope_comes_back_as_it_was(void **state)
                     slice_eq(a->queue.vmta, b->queue.vmta) && slice_eq(a->queue.domain, b->queue.domain));
         assert_true(slice_eq(a->address, b->address) && slice_eq(a->orcpt, b->orcpt) && a->notify == b->notify);
         assert_true(a->attempts == b->attempts && a->due_ms == b->due_ms && a->delay_notified == b->delay_notified);
-        assert_true(a->reply.time_ms == b->reply.time_ms && a->reply.code == b->reply.code && slice_eq(a->reply.mx, b->reply.mx));
+        assert_true(a->reply.time_ms == b->reply.time_ms && a->reply.code == b->reply.code &&
+                    slice_eq(a->reply.mx, b->reply.mx));
     }
     assert_ptr_equal(envelope_rcpt_find(f, 9), &f->rcpts[2]);
     assert_null(envelope_rcpt_find(f, 2));

@@ -386,7 +386,9 @@ static void a_queue_keeps_its_clock(void **state)
 static void rules_outlive_a_restart(void **state)
 {
     struct desk d;
-    struct stored_hold h = { .id = { { 1 } }, .tenant = SLICE("acme"), .domain = SLICE("two.test"), .who = SLICE("root"), .since_ms = 77 };
+    struct stored_hold h = {
+        .id = { { 1 } }, .tenant = SLICE("acme"), .domain = SLICE("two.test"), .who = SLICE("root"), .since_ms = 77
+    };
     struct stored_hold g = { .id = { { 2 } }, .tenant = SLICE("other"), .refuse = true, .who = SLICE("ops") };
 
     desk_open(&d);

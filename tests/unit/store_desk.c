@@ -226,7 +226,11 @@ void desk_settle(struct desk *d, struct envelope *e, int number, enum settle_kin
                 .kind = kind,
                 .attempts = e->rcpts[i].attempts + 1,
                 .due_ms = due_ms,
-                .reply = { .time_ms = d->wall_ms, .stage = STAGE_RCPT, .code = 451, .enhanced = SLICE("4.7.1"), .text = SLICE("later"),
+                .reply = { .time_ms = d->wall_ms,
+                           .stage = STAGE_RCPT,
+                           .code = 451,
+                           .enhanced = SLICE("4.7.1"),
+                           .text = SLICE("later"),
                            .mx = SLICE("mx.two.test") },
             };
     store_settle(d->store, e, rcpts, count, NULL, false, desk_on_settled, d);
