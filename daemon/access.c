@@ -105,7 +105,8 @@ static enum access_verdict judge(const struct access *a, const struct conf *conf
     return ACCESS_YES;
 }
 
-enum access_verdict access_enter(struct access *a, const struct conf *conf, const struct inet_addr *client, struct access_ticket *ret)
+enum access_verdict access_enter(struct access *a, const struct conf *conf, const struct inet_addr *client,
+                                 struct access_ticket *ret)
 {
     const struct conf_source *source = conf_source(conf, client);
     const struct access_ticket t = { .client = *client, .network = source->network };

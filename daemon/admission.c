@@ -175,7 +175,8 @@ static bool must_send_header(const struct conf_listener *l, const struct inet_ad
     return false;
 }
 
-void admission_take(struct admission *a, struct conf *conf, int fd, const struct inet_endpoint *peer, const struct conf_listener *l)
+void admission_take(struct admission *a, struct conf *conf, int fd, const struct inet_endpoint *peer,
+                    const struct conf_listener *l)
 {
     struct guest *g = calloc(1, sizeof *g);
     struct stream *stream;

@@ -1,5 +1,5 @@
-/* admission.h: from an accepted socket to a session: the PROXY header where one must come, the counts of access.h, and the hand-over.
- * Loop thread; the listeners call it, daemon.c makes one. */
+/* admission.h: from an accepted socket to a session: the PROXY header where one must come, the counts of access.h, and the
+ * hand-over. Loop thread; the listeners call it, daemon.c makes one. */
 #ifndef FL_ADMISSION_H
 #define FL_ADMISSION_H
 
@@ -26,7 +26,8 @@ struct admission *admission_new(const struct admission_options *options);
 /* After the sessions. Takes NULL. */
 void admission_free(struct admission *a);
 /* A connection on listener l of conf: fd is taken. */
-void admission_take(struct admission *a, struct conf *conf, int fd, const struct inet_endpoint *peer, const struct conf_listener *l);
+void admission_take(struct admission *a, struct conf *conf, int fd, const struct inet_endpoint *peer,
+                    const struct conf_listener *l);
 /* session_context.closed. */
 void admission_closed(void *admission, void *token);
 /* Those that wait for their header are closed: at shutdown. */

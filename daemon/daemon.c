@@ -281,7 +281,8 @@ static int start(struct daemon *d, struct fl_err *err)
 }
 
 /* ---------------------------------------------------------------- taking down */
-/* The reverse: who asks goes before who answers. The loop runs out what is closing before memory goes that it may still touch. */
+/* The reverse: who asks goes before who answers. The loop runs out what is closing before memory goes that it may still
+ * touch. */
 static void take_down(struct daemon *d)
 {
     if (d->loop)

@@ -1,4 +1,5 @@
-/* daemon.h: the daemon: everything made in order, run, and taken down in order. Main thread, which is the loop's; cmd/run.c calls it. */
+/* daemon.h: the daemon: everything made in order, run, and taken down in order. Main thread, which is the loop's; cmd/run.c
+ * calls it. */
 #ifndef FL_DAEMON_H
 #define FL_DAEMON_H
 

@@ -1,5 +1,5 @@
-/* daemon_private.h: what the daemon consists of; shared by daemon.c (life), daemon_conf.c (what a reload changes) and daemon_admin.c
- * (what operators are told), and included by nobody else. Loop thread. */
+/* daemon_private.h: what the daemon consists of; shared by daemon.c (life), daemon_conf.c (what a reload changes) and
+ * daemon_admin.c (what operators are told), and included by nobody else. Loop thread. */
 #ifndef FL_DAEMON_PRIVATE_H
 #define FL_DAEMON_PRIVATE_H
 

@@ -179,7 +179,8 @@ static void on_timer(void *arg)
     start(arg);
 }
 
-int file_writer_open(const struct file_ports *ports, const struct file_options *options, struct file_writer **ret, struct fl_err *err)
+int file_writer_open(const struct file_ports *ports, const struct file_options *options, struct file_writer **ret,
+                     struct fl_err *err)
 {
     struct file_writer *w = calloc(1, sizeof *w);
     int rc;

@@ -1,5 +1,5 @@
-/* file_uv.h: files that lines are added to, off the loop: accounting. Lines gather in memory and are written by libuv's pool, one
- * write at a time, at most FILE_FLUSH_MS later; the pool also rotates the file and removes old ones. Loop thread.
+/* file_uv.h: files that lines are added to, off the loop: accounting. Lines gather in memory and are written by libuv's pool,
+ * one write at a time, at most FILE_FLUSH_MS later; the pool also rotates the file and removes old ones. Loop thread.
  * A file is opened O_APPEND, so each write lands whole behind what others added. Rotated files are FILE.<time>. */
 #ifndef FL_FILE_UV_H
 #define FL_FILE_UV_H
@@ -36,10 +36,12 @@ struct file_ports { /* borrowed */
 struct file_writer;
 
 /* Opens or makes the file (mode 0640). Blocks for that. options are copied. FL_ENOMEM, FL_EIO and its like. */
-int file_writer_open(const struct file_ports *ports, const struct file_options *options, struct file_writer **ret, struct fl_err *err);
+int file_writer_open(const struct file_ports *ports, const struct file_options *options, struct file_writer **ret,
+                     struct fl_err *err);
 /* Adds bytes: whole lines, with their LF. Copied. Never blocks. */
 void file_writer_add(struct file_writer *w, struct slice lines);
-/* Writes what waits, in the background, and frees itself then: the loop must go on running. A disk that fails now loses the rest. */
+/* Writes what waits, in the background, and frees itself then: the loop must go on running. A disk that fails now loses the
+ * rest. */
 void file_writer_close(struct file_writer *w);
 
 #endif

@@ -77,8 +77,8 @@ static void on_back_off_over(void *arg)
     watch_all(ls, true);
 }
 
-/* No descriptors are left: with the spare one, a connection that waits is told so by being closed, rather than left to hang; then
- * all listeners rest for a while. */
+/* No descriptors are left: with the spare one, a connection that waits is told so by being closed, rather than left to hang;
+ * then all listeners rest for a while. */
 static void give_way(struct listeners *ls, struct listener *l)
 {
     int fd;

@@ -1,5 +1,5 @@
-/* listener_uv.h: the ports that clients connect to: bound from the configuration, accepted from in batches, opened and closed by a
- * reload. Loop thread; daemon.c makes one set, admission.c takes what is accepted. */
+/* listener_uv.h: the ports that clients connect to: bound from the configuration, accepted from in batches, opened and closed
+ * by a reload. Loop thread; daemon.c makes one set, admission.c takes what is accepted. */
 #ifndef FL_LISTENER_UV_H
 #define FL_LISTENER_UV_H
 
@@ -22,8 +22,8 @@ struct listeners_options {
 };
 
 int listeners_new(const struct listeners_options *options, struct listeners **ret, struct fl_err *err);
-/* Binds and listens on what conf has and is not bound yet, and closes what it has no more; a reference of conf is taken. Nothing is
- * accepted before listeners_start. On an error (address and reason in the text) all is as it was. */
+/* Binds and listens on what conf has and is not bound yet, and closes what it has no more; a reference of conf is taken.
+ * Nothing is accepted before listeners_start. On an error (address and reason in the text) all is as it was. */
 int listeners_set_conf(struct listeners *ls, struct conf *conf, struct fl_err *err);
 void listeners_start(struct listeners *ls);
 /* Closes all ports; what was accepted stays. */

@@ -67,7 +67,8 @@ static void gather(struct log_sink *s, enum log_level level, struct slice line)
 static void sink(void *arg, enum log_level level, struct slice line)
 {
     static const int priorities[] = {
-        [LOG_LEVEL_ERROR] = LOG_ERR, [LOG_LEVEL_WARNING] = LOG_WARNING, [LOG_LEVEL_INFO] = LOG_INFO, [LOG_LEVEL_DEBUG] = LOG_DEBUG,
+        [LOG_LEVEL_ERROR] = LOG_ERR, [LOG_LEVEL_WARNING] = LOG_WARNING,
+        [LOG_LEVEL_INFO] = LOG_INFO, [LOG_LEVEL_DEBUG] = LOG_DEBUG,
     };
     struct log_sink *s = arg;
 

@@ -1,5 +1,5 @@
-/* log_sink.h: where log lines go: stderr, syslog or the journal. Lines of the loop gather until its turn ends (one write for all);
- * those of other threads, and what is a warning or worse, go at once. Any thread, but for what is said below. */
+/* log_sink.h: where log lines go: stderr, syslog or the journal. Lines of the loop gather until its turn ends (one write for
+ * all); those of other threads, and what is a warning or worse, go at once. Any thread, but for what is said below. */
 #ifndef FL_LOG_SINK_H
 #define FL_LOG_SINK_H
 

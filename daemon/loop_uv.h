@@ -1,5 +1,5 @@
-/* loop_uv.h: one thread's loop: libuv's, with the clock read once per wake-up, the timers of timer.h, a hook that ends each turn, and
- * a door for other threads. The thread that runs it owns it; daemon.c makes one. */
+/* loop_uv.h: one thread's loop: libuv's, with the clock read once per wake-up, the timers of timer.h, a hook that ends each
+ * turn, and a door for other threads. The thread that runs it owns it; daemon.c makes one. */
 #ifndef FL_LOOP_UV_H
 #define FL_LOOP_UV_H
 
@@ -22,8 +22,8 @@ struct timers *loop_timers(struct loop *l);
 /* Kept up; borrowed for the life of the loop. */
 const struct now *loop_now(const struct loop *l);
 
-/* turn runs at the end of each iteration, before the loop sleeps. While it returns true it is run again, at most LOOP_ROUNDS times;
- * then once more after a look at the sockets, without sleep. */
+/* turn runs at the end of each iteration, before the loop sleeps. While it returns true it is run again, at most LOOP_ROUNDS
+ * times; then once more after a look at the sockets, without sleep. */
 enum { LOOP_ROUNDS = 8 };
 void loop_on_turn(struct loop *l, bool (*turn)(void *arg), void *arg);
 /* lag runs about once a second and says how late it is: what an iteration keeps waiting. */

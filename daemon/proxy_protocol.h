@@ -1,7 +1,7 @@
-/* proxy_protocol.h: the header that a load balancer puts before a connection, to say who the client is: HAProxy's PROXY protocol,
- * versions 1 (text) and 2 (binary), as its specification of 2020 has them.
- * Pure; fed with bytes as they come, wherever they are cut. Only peers that the configuration names are read this way, and they must
- * send it; whatever is wrong with it closes the connection. */
+/* proxy_protocol.h: the header that a load balancer puts before a connection, to say who the client is: HAProxy's PROXY
+ * protocol, versions 1 (text) and 2 (binary), as its specification of 2020 has them.
+ * Pure; fed with bytes as they come, wherever they are cut. Only peers that the configuration names are read this way, and
+ * they must send it; whatever is wrong with it closes the connection. */
 #ifndef FL_PROXY_PROTOCOL_H
 #define FL_PROXY_PROTOCOL_H
 

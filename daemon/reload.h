@@ -1,6 +1,6 @@
 /* reload.h: reading the configuration again while all goes on: loaded on the pool, put in force on the loop, one at a time.
- * Loop thread; daemon.c makes one. Who asks while a load is under way gets the result of another one that begins after it, so that
- * what he changed is surely seen. */
+ * Loop thread; daemon.c makes one. Who asks while a load is under way gets the result of another one that begins after it, so
+ * that what he changed is surely seen. */
 #ifndef FL_RELOAD_H
 #define FL_RELOAD_H
 

@@ -55,7 +55,8 @@ int sandbox_find_user(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct f
     errno = 0;
     p = getpwnam(user);
     if (!p)
-        return fl_fail(err, FL_ENOENT, "server.user: there is no user '%s'%s%s", user, errno ? ": " : "", errno ? strerror(errno) : "");
+        return fl_fail(err, FL_ENOENT, "server.user: there is no user '%s'%s%s", user, errno ? ": " : "",
+                       errno ? strerror(errno) : "");
     *ret_uid = p->pw_uid;
     *ret_gid = p->pw_gid;
     return 0;

@@ -16,7 +16,8 @@ int64_t sandbox_raise_files(int64_t want);
 int sandbox_make_folder(const char *path, uid_t uid, gid_t gid, struct fl_err *err);
 /* The user's ids. FL_ENOENT: there is none of that name. */
 int sandbox_find_user(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct fl_err *err);
-/* Becomes that user, for good; only the right to bind low ports is kept, for a reload that opens one. Nothing when it is us already. */
+/* Becomes that user, for good; only the right to bind low ports is kept, for a reload that opens one. Nothing when it is us
+ * already. */
 int sandbox_become(const char *user, uid_t uid, gid_t gid, struct fl_err *err);
 /* No set-uid program started by us gains anything. Not where users of method system log in: PAM's helper needs it. */
 void sandbox_no_new_privileges(void);

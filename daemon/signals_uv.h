@@ -1,4 +1,5 @@
-/* signals_uv.h: SIGTERM and SIGINT (stop), SIGHUP (reload) as callbacks on the loop. SIGPIPE is ignored for good. Loop thread. */
+/* signals_uv.h: SIGTERM and SIGINT (stop), SIGHUP (reload) as callbacks on the loop. SIGPIPE is ignored for good. Loop
+ * thread. */
 #ifndef FL_SIGNALS_UV_H
 #define FL_SIGNALS_UV_H
 

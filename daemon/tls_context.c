@@ -72,7 +72,8 @@ static int read_chain(const struct conf_certificate *c, struct identity *ret, st
     ret->chain = sk_X509_new_null();
     if (!ret->leaf || !ret->chain) {
         BIO_free(file);
-        return fl_fail(err, FL_EINVAL, "%s:%d: %s: no certificate can be read: %s", c->at.file, c->at.line, c->certificate, openssl_reason());
+        return fl_fail(err, FL_EINVAL, "%s:%d: %s: no certificate can be read: %s", c->at.file, c->at.line, c->certificate,
+                       openssl_reason());
     }
     while ((x = PEM_read_bio_X509(file, NULL, NULL, NULL)))
         sk_X509_push(ret->chain, x);
@@ -192,7 +193,8 @@ static int ask_clients(SSL_CTX *ssl, const struct conf *conf, struct fl_err *err
     if (!conf->tls_client_ca)
         return 0;
     if (SSL_CTX_load_verify_file(ssl, conf->tls_client_ca) != 1)
-        return fl_fail(err, FL_EINVAL, "tls.client_ca: %s: no certificate can be read: %s", conf->tls_client_ca, openssl_reason());
+        return fl_fail(err, FL_EINVAL, "tls.client_ca: %s: no certificate can be read: %s", conf->tls_client_ca,
+                       openssl_reason());
     SSL_CTX_set_client_CA_list(ssl, SSL_load_client_CA_file(conf->tls_client_ca));
     return 0;
 }
@@ -266,8 +268,8 @@ static struct file_mark *take_marks(const struct conf *conf)
 static bool same_marks(const struct file_mark *a, const struct file_mark *b, int n)
 {
     for (int i = 0; i < n; i++)
-        if (a[i].changed.tv_sec != b[i].changed.tv_sec || a[i].changed.tv_nsec != b[i].changed.tv_nsec || a[i].size != b[i].size ||
-            a[i].inode != b[i].inode)
+        if (a[i].changed.tv_sec != b[i].changed.tv_sec || a[i].changed.tv_nsec != b[i].changed.tv_nsec ||
+            a[i].size != b[i].size || a[i].inode != b[i].inode)
             return false;
     return true;
 }

@@ -9,8 +9,8 @@
 
 /* uv is borrowed for its life. FL_ENOMEM, FL_EIO. */
 int crypto_new(uv_loop_t *uv, struct crypto **ret, struct fl_err *err);
-/* Nothing new is taken; what runs is awaited by running the loop, and its done() is still called. Its memory goes with the last of
- * them. Takes NULL. */
+/* Nothing new is taken; what runs is awaited by running the loop, and its done() is still called. Its memory goes with the
+ * last of them. Takes NULL. */
 void crypto_free(struct crypto *c);
 
 #endif

@@ -1,6 +1,6 @@
-/* now_uv.h: the loop's `struct now`, read once per wake-up. libuv reads the monotonic clock when it wakes; the first callback of ours
- * that runs then takes it over and reads the wall clock beside it. So every callback that libuv calls begins with now_refresh().
- * Loop thread. */
+/* now_uv.h: the loop's `struct now`, read once per wake-up. libuv reads the monotonic clock when it wakes; the first callback
+ * of ours that runs then takes it over and reads the wall clock beside it. So every callback that libuv calls begins with
+ * now_refresh(). Loop thread. */
 #ifndef FL_NOW_UV_H
 #define FL_NOW_UV_H
 

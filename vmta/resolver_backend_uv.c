@@ -23,7 +23,8 @@ struct resolver_backend {
 };
 
 /* A thread with an event loop of its own (ub_ctx_async) never blocks ours. The servers named by the operator may well be on
- * loopback, and "test." is a domain like others. A name server that timed out is asked again soon: it is the only one we have. */
+ * loopback, and "test." is a domain like others. A name server that timed out is asked again soon: it is the only one we
+ * have. */
 static const char settings_text[] =
     "server:\n"
     "  verbosity: 0\n"
@@ -113,8 +114,8 @@ static void on_readable(uv_poll_t *handle, int status, int events)
     close_when_idle(b);
 }
 
-int resolver_backend_new(uv_loop_t *uv, const struct conf *conf, void (*after)(void *arg), void *arg, struct resolver_backend **ret,
-                         struct fl_err *err)
+int resolver_backend_new(uv_loop_t *uv, const struct conf *conf, void (*after)(void *arg), void *arg,
+                         struct resolver_backend **ret, struct fl_err *err)
 {
     struct resolver_backend *b = calloc(1, sizeof *b);
     int rc;

@@ -23,8 +23,8 @@ struct resolver_lookup {
 };
 
 /* after: called on the loop after answers were handed out. FL_ENOMEM, FL_EIO. */
-int resolver_backend_new(uv_loop_t *uv, const struct conf *conf, void (*after)(void *arg), void *arg, struct resolver_backend **ret,
-                         struct fl_err *err);
+int resolver_backend_new(uv_loop_t *uv, const struct conf *conf, void (*after)(void *arg), void *arg,
+                         struct resolver_backend **ret, struct fl_err *err);
 /* It ends when nothing is under way any more. Takes NULL. */
 void resolver_backend_retire(struct resolver_backend *b);
 

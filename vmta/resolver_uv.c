@@ -173,8 +173,8 @@ static void judge(struct reply *a, int type, int err, const struct ub_result *r)
 static void deliver_mx(struct resolver_query *q)
 {
     const struct reply *r = &q->replies[0];
-    const struct dns_mx_answer a = { .result = r->result, .secure = r->secure, .ttl_ms = r->ttl_ms, .mx = r->mx, .count = r->count,
-                                     .text = r->text };
+    const struct dns_mx_answer a = { .result = r->result, .secure = r->secure, .ttl_ms = r->ttl_ms, .mx = r->mx,
+                                     .count = r->count, .text = r->text };
 
     q->mx_done(q->arg, &a);
 }

@@ -113,7 +113,8 @@ static size_t read_plain(struct stream *s, ssize_t *ret_last)
     return n;
 }
 
-/* After close_notify or a bad record nothing more is read, whatever follows: an unfinished message must not be completed in clear. */
+/* After close_notify or a bad record nothing more is read, whatever follows: an unfinished message must not be completed in
+ * clear. */
 static void tls_ended(struct stream *s, ssize_t why)
 {
     const char *text = why == FL_ECLOSED ? "TLS was closed by the peer" : tls_error(s->tls);

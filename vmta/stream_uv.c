@@ -347,7 +347,8 @@ static void on_closed(uv_handle_t *handle)
     free_when_empty(ss);
 }
 
-/* Frees all but the handle itself, which libuv gives back in the next iteration; so what runs above us may still look at ->state. */
+/* Frees all but the handle itself, which libuv gives back in the next iteration; so what runs above us may still look at
+ * ->state. */
 static void stream_destroy(struct stream *s)
 {
     struct streams *ss = s->owner;
@@ -374,8 +375,8 @@ void stream_abort(struct stream *s)
     stream_destroy(s);
 }
 
-/* A close() while the peer's bytes are unread sends RST, which may overtake our last reply: so we close our half only, and drop what
- * comes until the peer closes too. */
+/* A close() while the peer's bytes are unread sends RST, which may overtake our last reply: so we close our half only, and
+ * drop what comes until the peer closes too. */
 static void linger(struct stream *s)
 {
     if (s->owner->lingering >= STREAM_LINGERING_MAX || shutdown(s->fd, SHUT_WR) < 0) {

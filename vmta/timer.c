@@ -37,8 +37,8 @@ int64_t timers_next_ms(const struct timers *ts)
     return first ? first->key : NEVER_MS;
 }
 
-/* What a callback sets has a later sequence than this run's last. With a key of now it sorts behind all that is due; one for the
- * past is moved there, so that meeting the first of them means that nothing older is left. */
+/* What a callback sets has a later sequence than this run's last. With a key of now it sorts behind all that is due; one for
+ * the past is moved there, so that meeting the first of them means that nothing older is left. */
 void timers_run(struct timers *ts, int64_t mono_ms)
 {
     uint64_t last = ts->sequence;

@@ -85,7 +85,8 @@ static bool set_strength(SSL_CTX *ssl, const struct tls_client_params *p)
 {
     const char *ciphers = p->must_verify && p->min_version >= TLS_1_2 ? "DEFAULT" : "DEFAULT:@SECLEVEL=0";
 
-    return SSL_CTX_set_cipher_list(ssl, ciphers) == 1 && SSL_CTX_set_min_proto_version(ssl, openssl_version(p->min_version)) == 1;
+    return SSL_CTX_set_cipher_list(ssl, ciphers) == 1 &&
+           SSL_CTX_set_min_proto_version(ssl, openssl_version(p->min_version)) == 1;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -1,5 +1,5 @@
-/* tls_client.h: what the client handshakes of one loop share: a context per trust anchors and least version, and a bounded cache of
- * sessions. Loop thread; used by tls.c alone. */
+/* tls_client.h: what the client handshakes of one loop share: a context per trust anchors and least version, and a bounded
+ * cache of sessions. Loop thread; used by tls.c alone. */
 #ifndef FL_TLS_CLIENT_H
 #define FL_TLS_CLIENT_H
 

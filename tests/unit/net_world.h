@@ -1,5 +1,5 @@
-/* net_world.h: a loop with streams over loopback, for the tests of what stands on sockets: a listener that accepts into streams,
- * sides that note what happens to them, and a run that ends when a condition holds or time is up. */
+/* net_world.h: a loop with streams over loopback, for the tests of what stands on sockets: a listener that accepts into
+ * streams, sides that note what happens to them, and a run that ends when a condition holds or time is up. */
 #ifndef FL_TEST_NET_WORLD_H
 #define FL_TEST_NET_WORLD_H
 

@@ -31,7 +31,8 @@ static const struct sample samples[] = {
            PROXY_CLIENT, "[2001:db8::1]:1"),
     SAMPLE(V2 "\x21\x21\0\x24" "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1" "\0\1" "\0\x19",
            PROXY_CLIENT, "192.0.2.1:1"),
-    SAMPLE(V2 "\x21\x11\0\x10" "\xc0\0\2\1" "\x7f\0\0\1" "\x9c\x40" "\0\x19" "\3\0\1x", PROXY_CLIENT, "192.0.2.1:40000"), /* a TLV */
+    SAMPLE(V2 "\x21\x11\0\x10" "\xc0\0\2\1" "\x7f\0\0\1" "\x9c\x40" "\0\x19" "\3\0\1x", /* with a TLV */
+           PROXY_CLIENT, "192.0.2.1:40000"),
     SAMPLE(V2 "\x20\0\0\0", PROXY_LOCAL, NULL),
     SAMPLE(V2 "\x20\x11\0\4abcd", PROXY_LOCAL, NULL), /* LOCAL: whatever follows is passed over */
 };

@@ -15,7 +15,8 @@ static void add_extension(X509 *x, int nid, const char *value)
     X509_EXTENSION_free(e);
 }
 
-struct test_certificate test_certificate_new(const char *subject_alt_name, const struct test_certificate *issuer, int valid_days)
+struct test_certificate test_certificate_new(const char *subject_alt_name, const struct test_certificate *issuer,
+                                             int valid_days)
 {
     struct test_certificate c = { .key = EVP_EC_gen("P-256"), .x509 = X509_new() };
     X509_NAME *name = X509_get_subject_name(c.x509);

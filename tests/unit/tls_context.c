@@ -38,7 +38,7 @@ static void put_certificate(struct world *w, int i, const char *name)
 
     test_certificate_save(&c, w->files[2 * i], w->files[2 * i + 1]);
     test_certificate_free(&c);
-    w->certificates[i] = (struct conf_certificate){ .certificate = w->files[2 * i], .key = w->files[2 * i + 1], .at = { "f", 1, 1 } };
+    w->certificates[i] = (struct conf_certificate){ w->files[2 * i], w->files[2 * i + 1], { "f", 1, 1 } };
 }
 
 static int setup(void **state)
@@ -82,7 +82,8 @@ static int teardown(void **state)
 /* Whether a client that asks for this name meets a certificate for it. */
 static bool serves(struct world *w, const char *name)
 {
-    const struct tls_client_params params = { .host = name, .min_version = TLS_1_2, .ca_file = w->ca_file, .cache_key = SLICE("t") };
+    const struct tls_client_params params = { .host = name, .min_version = TLS_1_2, .ca_file = w->ca_file,
+                                              .cache_key = SLICE("t") };
     struct side c = { 0 };
     bool verified;
 
