@@ -308,8 +308,8 @@ void attend_resolved(void *arg, struct queue *q, const struct outcome *o, const 
         attend_soon(m, q);
         return;
     }
-    setback_queue(m, q, &why);
-    path_deferred(m, q, &q->last.reply);
+    if (setback_queue(m, q, &why))
+        path_deferred(m, q, &q->last.reply);
 }
 
 /* Finds out where it goes, when that is not known (any more). */
@@ -370,7 +370,9 @@ static void attend(struct mta *m, struct queue *q)
 {
     int64_t waits;
 
-    if (queue_sync(&m->queues, q)) {
+    queue_sync(&m->queues, q);
+    if (q->place_is_old) {
+        q->place_is_old = false;
         attend_forget_place(m, q);
         q->hold = holds_match(m->holds, q);
     }
@@ -404,9 +406,9 @@ static void idle_turn(struct mta *m)
     for (int i = 0; i < IDLE_FREED_A_TURN && (q = TAILQ_FIRST(&m->queues.idle)); i++) {
         if (m->now->mono_ms - q->idle_ms < QUEUE_IDLE_MS)
             return;
-        if (q->sending > 0) {
-            attend_soon(m, q);
-            return;
+        if (!queue_is_empty(q)) {
+            idle(m, q); /* mail is coming for it */
+            continue;
         }
         attend_forget_place(m, q);
         store_queue_forget(m->store, q->key.id);

@@ -175,10 +175,9 @@ static void set_back(struct delivering *dv, const struct outcome *o, const struc
         return;
     }
     if (o->exhausted == SCOPE_PROFILE) {
-        setback_lane(m, l, why);
-        tell_waiting(m, p, l, why, protocol);
-    } else {
-        setback_path(m, p, why);
+        if (setback_lane(m, l, why))
+            tell_waiting(m, p, l, why, protocol);
+    } else if (setback_path(m, p, why)) {
         tell_waiting(m, p, NULL, why, protocol);
     }
 }
@@ -437,13 +436,13 @@ static void set_back_scope(struct delivering *dv, struct queue_entry *e, const s
     case SCOPE_QUEUE:
     case SCOPE_DOMAIN:
         note_set(&q->protocol, &protocol);
-        setback_queue(m, q, &j->why);
-        ev.attempt = q->attempts;
-        figures_event(m, &ev, q, q->recipients);
-        if (t->mail_refused && setback_count_mail_refusal(p, q->tenant_state, e->env->reverse_path)) {
-            setback_path(m, p, &j->why);
-            tell_waiting(m, p, NULL, &j->why, protocol.text);
+        if (setback_queue(m, q, &j->why)) {
+            ev.attempt = q->attempts;
+            figures_event(m, &ev, q, q->recipients);
         }
+        if (t->mail_refused && setback_count_mail_refusal(p, q->tenant_state, e->env->reverse_path) &&
+            setback_path(m, p, &j->why))
+            tell_waiting(m, p, NULL, &j->why, protocol.text);
         break;
     case SCOPE_HOST:
     case SCOPE_PROFILE:

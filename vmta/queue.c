@@ -31,6 +31,7 @@ static void queue_destroy(struct queues *qs, struct queue *q)
     note_free(&q->protocol);
     note_free(&q->verdict);
     conf_unref(q->conf);
+    conf_unref(q->policy_conf);
     free(q->name);
     free(q);
 }
@@ -156,14 +157,14 @@ static void profile_of(struct queue *q)
     };
 }
 
-bool queue_sync(struct queues *qs, struct queue *q)
+void queue_sync(struct queues *qs, struct queue *q)
 {
     const struct conf_tenant *t;
     const struct conf_vmta *v;
     struct conf *before = q->conf;
 
     if (q->conf == qs->conf)
-        return false;
+        return;
     q->conf = conf_ref(qs->conf);
     t = conf_tenant(q->conf, q->key.tenant);
     v = conf_vmta(q->conf, q->key.vmta);
@@ -173,11 +174,13 @@ bool queue_sync(struct queues *qs, struct queue *q)
     q->vmta = v;
     q->held_by_conf = !t || !v;
     if (t && v) {
+        conf_unref(q->policy_conf);
+        q->policy_conf = conf_ref(q->conf);
         policy_resolve(q->conf, t, v, q->key.domain, &q->policy);
         profile_of(q);
     }
+    q->place_is_old = true;
     conf_unref(before);
-    return true;
 }
 
 static void party_count(struct party *p, int64_t messages, int64_t recipients, int64_t bytes)

@@ -68,8 +68,10 @@ struct queue {
     struct conf *conf;                  /* a reference */
     const struct conf_tenant *tenant;   /* NULL: vanished */
     const struct conf_vmta *vmta;       /* NULL: vanished, or no longer granted */
-    struct policy policy;               /* when both are there */
+    struct conf *policy_conf;           /* a reference: policy and profile point into it */
+    struct policy policy;               /* the last that both were there for */
     struct profile profile;
+    bool place_is_old;                  /* all this changed: site, turns and hold are to be found anew (attend.c) */
 
     /* what is durable */
     int64_t messages, recipients, bytes;
@@ -148,9 +150,9 @@ struct queue *queues_get(struct queues *qs, struct slice tenant, struct slice vm
 void queues_remove(struct queues *qs, struct queue *q);
 struct queue *queues_next(const struct queue *q); /* in no order that means anything; for whole walks */
 
-/* Brings tenant, VMTA, policy and profile up to the configuration in force. True when they changed (site and turns are to be given
- * up by the caller). */
-bool queue_sync(struct queues *qs, struct queue *q);
+/* Brings tenant, VMTA, policy and profile up to the configuration in force; place_is_old when they changed. Of a queue that vanished
+ * from it the old policy is kept, for what is being sent. */
+void queue_sync(struct queues *qs, struct queue *q);
 
 static inline int64_t queue_in_memory(const struct queue *q) { return q->ready_rcpts + q->busy_rcpts; }
 static inline int64_t queue_parked(const struct queue *q) { return q->recipients - queue_in_memory(q); }

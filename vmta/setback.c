@@ -16,7 +16,8 @@ bool setback_host(struct mta *m, struct path *p, const struct inet_addr *addr)
 void setback_further_connection(struct mta *m, struct path *p)
 {
     p->window = p->open > 1 ? p->open - 1 : 1; /* the one that was refused still counts */
-    p->one_more_ms = m->now->mono_ms + SETBACK_ONE_MORE_MS;
+    p->one_more_ms = m->now->mono_ms + PATH_ONE_MORE_MS;
+    p->grows_slowly = true;
     path_end_round(p);
     sched_update_path(&m->sched, p);
 }
@@ -36,47 +37,57 @@ static int64_t waits_until(struct mta *m, struct path *p, const struct lane *l, 
         own = retry_interval(t->queue->policy.value[SET_RETRY]->retry, attempts, &m->rand);
         if (own < interval)
             interval = own;
-        if (t->queue->next_expiry_ms < first_expiry)
+        if (t->queue->next_expiry_ms > m->now->wall_ms && t->queue->next_expiry_ms < first_expiry)
             first_expiry = t->queue->next_expiry_ms;
     }
     if (interval == NEVER_MS)
-        interval = SETBACK_ONE_MORE_MS;
-    if (first_expiry > m->now->wall_ms && first_expiry - m->now->wall_ms < interval)
+        interval = PATH_ONE_MORE_MS;
+    if (first_expiry - m->now->wall_ms < interval)
         interval = first_expiry - m->now->wall_ms;
     return m->now->mono_ms + interval;
 }
 
-void setback_path(struct mta *m, struct path *p, const struct last_reply *why)
+bool setback_path(struct mta *m, struct path *p, const struct last_reply *why)
 {
+    note_set(&p->last, why);
+    path_end_round(p);
+    if (setback_waits(&p->clock, m->now->mono_ms))
+        return false; /* connections that were under way together are one attempt */
     p->clock.attempts++;
     p->clock.until_ms = waits_until(m, p, NULL, p->clock.attempts);
     p->window = 1;
     p->one_more_ms = 0;
-    note_set(&p->last, why);
-    path_end_round(p);
+    p->grows_slowly = false;
     sched_update_path(&m->sched, p);
+    return true;
 }
 
-void setback_lane(struct mta *m, struct lane *l, const struct last_reply *why)
+bool setback_lane(struct mta *m, struct lane *l, const struct last_reply *why)
 {
-    l->clock.attempts++;
-    l->clock.until_ms = waits_until(m, l->path, l, l->clock.attempts);
     note_set(&l->last, why);
     path_end_round(l->path);
+    if (setback_waits(&l->clock, m->now->mono_ms))
+        return false;
+    l->clock.attempts++;
+    l->clock.until_ms = waits_until(m, l->path, l, l->clock.attempts);
     sched_update_path(&m->sched, l->path);
+    return true;
 }
 
-void setback_queue(struct mta *m, struct queue *q, const struct last_reply *why)
+bool setback_queue(struct mta *m, struct queue *q, const struct last_reply *why)
 {
     int64_t wall = m->now->wall_ms, expiry = q->next_expiry_ms > wall ? q->next_expiry_ms : NEVER_MS;
 
+    note_set(&q->last, why);
+    if (q->attempts > 0 && !queue_is_due(q, wall))
+        return false; /* transactions that were under way together are one attempt */
     q->attempts++;
     q->next_attempt_ms = retry_next(q->policy.value[SET_RETRY]->retry, q->attempts, wall, expiry, &m->rand);
     q->probing = true;
-    note_set(&q->last, why);
     store_queue_clock(m->store, &q->key, q->attempts, q->next_attempt_ms, &q->last.reply);
     sched_update(&m->sched, q);
     queue_set_wake(&m->queues, q, wall);
+    return true;
 }
 
 void setback_clear_queue(struct mta *m, struct queue *q)
@@ -91,10 +102,28 @@ void setback_clear_queue(struct mta *m, struct queue *q)
 
 void setback_clear_lane(struct mta *m, struct lane *l)
 {
+    bool waited = setback_waits(&l->clock, m->now->mono_ms);
+
     if (l->clock.attempts == 0)
         return;
     l->clock = (struct setback_clock){ 0 };
+    if (waited)
+        sched_update_path(&m->sched, l->path);
     sched_mark(&m->sched, l->path);
+}
+
+void setback_try_now(struct mta *m, struct path *p, struct lane *l)
+{
+    p->clock.until_ms = 0;
+    l->clock.until_ms = 0;
+    if (p->one_more_ms)
+        p->window++;
+    p->one_more_ms = 0;
+    for (struct path_host *h = p->hosts; h; h = h->next)
+        h->last_until_ms = 0;
+    path_end_round(p);
+    sched_update_path(&m->sched, p);
+    sched_mark(&m->sched, p);
 }
 
 /* FNV-1a: told apart, not kept. Two domains that clash count as one, which only makes the path slower to be blamed. */

@@ -144,6 +144,15 @@ static bool has_left(const struct settle_result *r, const struct queue *q)
     return false;
 }
 
+/* Whether no verdict before this one moves a recipient of the message to the same queue. */
+static bool is_first_there(const struct settling *s, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (s->verdict[k].to == s->verdict[i].to)
+            return false;
+    return true;
+}
+
 static void count_move(struct settling *s, const struct settle_verdict *v, bool first)
 {
     queue_count(&s->m->queues, v->to, first, 1, first ? s->env->size : 0);
@@ -163,12 +172,14 @@ static void on_settled(void *arg, const struct settle_result *result)
     for (int i = 0; i < s->count; i++) {
         const struct settle_verdict *v = &s->verdict[i];
 
-        if (v->kind != SETTLE_PARK)
+        if (v->kind != SETTLE_PARK) {
             gone++;
-        else if (v->to)
-            count_move(s, v, moved++ == 0);
-        else
+        } else if (v->to) {
+            count_move(s, v, is_first_there(s, i));
+            moved++;
+        } else {
             queue_note_parked(q, v->due_ms, s->env->expires_ms);
+        }
         count_job(s, v);
         if (v->kind != SETTLE_PARK || v->is_deferral)
             tell(s, v);
@@ -310,6 +321,7 @@ void settle_entry(struct mta *m, struct queue_entry *e, const struct settle_verd
     }
     s->entry = e;
     queue_entry_move(e, ENTRY_SETTLING);
+    sched_update(&m->sched, e->queue); /* it may have been the last that was ready */
     begin(s);
 }
 

@@ -216,19 +216,8 @@ static void wake_queue(struct mta *m, struct queue *q)
         store_queue_clock(m->store, &q->key, q->attempts, 0, &q->last.reply);
     if (q->resolve == RESOLVE_BOUNCE)
         q->resolve = RESOLVE_NEEDED;
-    for (int i = 0; i < q->turn_count; i++) {
-        struct path *p = q->turns[i].path;
-
-        p->clock.until_ms = 0;
-        q->turns[i].share->lane->clock.until_ms = 0;
-        if (p->one_more_ms)
-            p->one_more_ms = m->now->mono_ms;
-        for (struct path_host *h = p->hosts; h; h = h->next)
-            h->last_until_ms = 0;
-        path_end_round(p);
-        sched_update_path(&m->sched, p);
-        sched_mark(&m->sched, p);
-    }
+    for (int i = 0; i < q->turn_count; i++)
+        setback_try_now(m, q->turns[i].path, q->turns[i].share->lane);
     attend_soon(m, q);
 }
 

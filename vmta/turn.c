@@ -247,7 +247,7 @@ static struct lane *lane_get(struct path *p, const struct queue *q)
         return NULL;
     l->path = p;
     l->profile = q->profile;
-    l->conf = conf_ref(q->conf);
+    l->conf = conf_ref(q->policy_conf);
     for (int i = 0; i <= CONN_CLOSING; i++)
         TAILQ_INIT(&l->conns[i]);
     l->next = p->lanes;

@@ -49,14 +49,14 @@ static struct desk_connection *begin_connection(struct stream_desk *d, const str
     struct desk_connection *c = free_connection(d);
 
     *c = (struct desk_connection){ .used = true, .ends_ms = d->now.mono_ms };
-    sched_opened(&d->sched, o->lane, &c->conn, o);
+    sched_opened(&d->mta.sched, o->lane, &c->conn, o);
     return c;
 }
 
 static void end_connection(struct stream_desk *d, struct desk_connection *c)
 {
     c->used = false;
-    sched_closed(&d->sched, &c->conn);
+    sched_closed(&d->mta.sched, &c->conn);
 }
 
 /* Gives all orders. */
@@ -64,7 +64,7 @@ static void obey(struct stream_desk *d)
 {
     struct sched_order o;
 
-    while (sched_next(&d->sched, &o) != SCHED_NONE) {
+    while (sched_next(&d->mta.sched, &o) != SCHED_NONE) {
         struct desk_connection *c = (struct desk_connection *)o.conn;
 
         if (o.type == SCHED_CONNECT) {
@@ -84,8 +84,8 @@ static void succeed(struct stream_desk *d, struct desk_connection *c)
 
     stream_desk_done(d, c->entry);
     c->entry = NULL;
-    sched_succeeded(&d->sched, p);
-    sched_idle(&d->sched, &c->conn);
+    sched_succeeded(&d->mta.sched, p);
+    sched_idle(&d->mta.sched, &c->conn);
 }
 
 static void end_what_is_due(struct stream_desk *d)
@@ -98,7 +98,7 @@ static void end_what_is_due(struct stream_desk *d)
         if (c->entry)
             succeed(d, c);
         else if (c->conn.state == CONN_OPENING)
-            sched_idle(&d->sched, &c->conn);
+            sched_idle(&d->mta.sched, &c->conn);
     }
 }
 
@@ -231,10 +231,10 @@ static void an_idle_connection_of_another_profile_makes_room(void **state)
     assert_int_equal(v->recipients, 0);
     assert_int_equal(count_of(d, CONN_IDLE), 4);
     stream_desk_messages(d, w, 1);
-    assert_int_equal(sched_next(&d->sched, &o), SCHED_CLOSE);
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_CLOSE);
     /* one slot is wanted: one is given up */
     assert_int_equal(count_of(d, CONN_CLOSING), 1);
-    assert_int_equal(sched_next(&d->sched, (struct sched_order *)&(struct sched_order){ 0 }), SCHED_NONE);
+    assert_int_equal(sched_next(&d->mta.sched, (struct sched_order *)&(struct sched_order){ 0 }), SCHED_NONE);
     end_connection(d, (struct desk_connection *)o.conn);
     play(d, 100);
     assert_int_equal(w->recipients, 0);
@@ -420,7 +420,7 @@ static void a_rate_is_kept_over_a_queue_that_comes_and_goes(void **state)
     stream_desk_remove(d, q);
     /* and then it is forgotten */
     stream_desk_pass(d, 21 * MINUTE_MS);
-    assert_null(d->sched.by_key);
+    assert_null(d->mta.sched.by_key);
     close_desk(d);
 }
 
@@ -482,14 +482,14 @@ static void a_path_that_failed_is_probed_by_one_connection(void **state)
     struct sched_order o;
 
     p->clock = (struct setback_clock){ 1, d->now.mono_ms + 1000 };
-    sched_update_path(&d->sched, p);
+    sched_update_path(&d->mta.sched, p);
     stream_desk_messages(d, q, 100);
-    assert_int_equal(sched_next(&d->sched, &o), SCHED_NONE);
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_NONE);
     stream_desk_pass(d, 1000);
-    assert_int_equal(sched_next(&d->sched, &o), SCHED_CONNECT);
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_CONNECT);
     assert_true(o.probe);
     begin_connection(d, &o);
-    assert_int_equal(sched_next(&d->sched, &o), SCHED_NONE);
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_NONE);
     play(d, 100);
     assert_int_equal(p->clock.attempts, 0);
     assert_int_equal(count_of(d, CONN_BUSY), 4);
@@ -505,7 +505,7 @@ static void success_before_the_clock_ends_the_wait(void **state)
     stream_desk_messages(d, q, 100);
     play(d, 5);
     p->clock = (struct setback_clock){ 1, d->now.mono_ms + HOUR_MS };
-    sched_update_path(&d->sched, p);
+    sched_update_path(&d->mta.sched, p);
     play(d, 1000);
     assert_int_equal(q->recipients, 0);
     close_desk(d);
@@ -522,15 +522,15 @@ static void a_queue_may_leave_while_it_is_being_sent(void **state)
     play(d, 5);
     c = any_of(d, CONN_BUSY);
     assert_non_null(c);
-    sched_detach(&d->sched, q);
+    sched_detach(&d->mta.sched, q);
     assert_int_equal(q->tenant_state->party.connections, 1);
     e = c->entry;
     c->entry = NULL;
     stream_desk_done(d, e);
-    sched_idle(&d->sched, &c->conn);
+    sched_idle(&d->mta.sched, &c->conn);
     assert_int_equal(q->tenant_state->party.connections, 0);
     end_connection(d, c);
-    assert_null(d->sched.by_key);
+    assert_null(d->mta.sched.by_key);
     close_desk(d);
 }
 
@@ -546,24 +546,24 @@ static void what_rides_belongs_to_the_tenant_of_the_connection(void **state)
     c = any_of(d, CONN_OPENING);
     end_connection(d, c == &d->connection[0] ? &d->connection[1] : &d->connection[0]);
     c = any_of(d, CONN_OPENING);
-    sched_idle(&d->sched, &c->conn);
+    sched_idle(&d->mta.sched, &c->conn);
     obey(d);
     assert_non_null(c->entry);
-    e = sched_ride(&d->sched, &c->conn);
+    e = sched_ride(&d->mta.sched, &c->conn);
     assert_non_null(e);
     assert_ptr_equal(e->queue, one);
     queue_entry_move(e, ENTRY_READY);
     one->next_attempt_ms = d->now.wall_ms + 1000;
-    sched_update(&d->sched, one);
-    assert_null(sched_ride(&d->sched, &c->conn));
+    sched_update(&d->mta.sched, one);
+    assert_null(sched_ride(&d->mta.sched, &c->conn));
     one->next_attempt_ms = 0;
     stream_desk_messages(d, three, 3);
-    e = sched_ride(&d->sched, &c->conn);
+    e = sched_ride(&d->mta.sched, &c->conn);
     assert_true(!e || e->queue == one);
     if (e)
         queue_entry_move(e, ENTRY_READY);
-    sched_detach(&d->sched, one);
-    assert_null(sched_ride(&d->sched, &c->conn));
+    sched_detach(&d->mta.sched, one);
+    assert_null(sched_ride(&d->mta.sched, &c->conn));
     close_desk(d);
 }
 
@@ -573,10 +573,10 @@ static void nothing_is_ordered_while_stopped(void **state)
     struct queue *q = stream_desk_queue(d, "one", "v", "a.test", "x");
     struct sched_order o;
 
-    sched_stop(&d->sched, true);
+    sched_stop(&d->mta.sched, true);
     stream_desk_messages(d, q, 5);
-    assert_int_equal(sched_next(&d->sched, &o), SCHED_NONE);
-    sched_stop(&d->sched, false);
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_NONE);
+    sched_stop(&d->mta.sched, false);
     play(d, 100);
     assert_int_equal(q->recipients, 0);
     close_desk(d);

@@ -26,8 +26,8 @@ static void load(struct stream_desk *d, const char *text)
             print_message("line %d: %s\n", d->conf.findings.items[i].at.line, d->conf.findings.items[i].text);
     assert_non_null(d->conf.conf);
     free(whole);
-    queues_set_conf(&d->queues, d->conf.conf);
-    assert_int_equal(tenancy_set_conf(&d->tenancy, d->conf.conf, d->now.mono_ms), 0);
+    queues_set_conf(&d->mta.queues, d->conf.conf);
+    assert_int_equal(tenancy_set_conf(&d->mta.tenancy, d->conf.conf, d->now.mono_ms), 0);
 }
 
 void stream_desk_open(struct stream_desk *d, const char *text)
@@ -35,11 +35,13 @@ void stream_desk_open(struct stream_desk *d, const char *text)
     *d = (struct stream_desk){ .now = { 1000000, 1700000000000 } };
     conf_desk_open(&d->conf);
     timers_init(&d->timers);
-    rand_seed(&d->rand, 1);
-    d->sites = (struct sites){ .rand = &d->rand, .now = &d->now };
-    queues_init(&d->queues, &d->tenancy, 1);
+    d->mta.now = &d->now;
+    d->mta.timers = &d->timers;
+    rand_seed(&d->mta.rand, 1);
+    d->mta.sites = (struct sites){ .rand = &d->mta.rand, .now = &d->now };
+    queues_init(&d->mta.queues, &d->mta.tenancy, 1);
     load(d, text);
-    sched_init(&d->sched, &d->queues, &d->sites, &d->timers, &d->now, INT64_MAX);
+    sched_init(&d->mta.sched, &d->mta.queues, &d->mta.sites, &d->timers, &d->now, INT64_MAX);
 }
 
 void stream_desk_reload(struct stream_desk *d, const char *text)
@@ -51,16 +53,16 @@ void stream_desk_close(struct stream_desk *d)
 {
     for (int i = 0; i < DESK_CONNECTIONS; i++)
         if (d->connection[i].used)
-            sched_closed(&d->sched, &d->connection[i].conn);
-    while (d->queues.by_name)
-        stream_desk_remove(d, d->queues.by_name);
-    assert_int_equal(d->queues.total.recipients, 0);
-    assert_int_equal(d->queues.memory_rcpts, 0);
-    assert_null(d->queues.messages);
-    queues_free(&d->queues);
-    sched_free(&d->sched);
-    sites_free(&d->sites);
-    tenancy_free(&d->tenancy);
+            sched_closed(&d->mta.sched, &d->connection[i].conn);
+    while (d->mta.queues.by_name)
+        stream_desk_remove(d, d->mta.queues.by_name);
+    assert_int_equal(d->mta.queues.total.recipients, 0);
+    assert_int_equal(d->mta.queues.memory_rcpts, 0);
+    assert_null(d->mta.queues.messages);
+    queues_free(&d->mta.queues);
+    sched_free(&d->mta.sched);
+    sites_free(&d->mta.sites);
+    tenancy_free(&d->mta.tenancy);
     timers_free(&d->timers);
     conf_desk_close(&d->conf);
 }
@@ -82,7 +84,7 @@ static void arrive(struct stream_desk *d, struct queue *q, const char *name)
         key.hosts = key.hosts * 31 + (uint64_t)name[i];
     }
     host.addr_count = n;
-    q->site = site_get(&d->sites, &key);
+    q->site = site_get(&d->mta.sites, &key);
     assert_non_null(q->site);
     assert_int_equal(site_fill(q->site, &host, 1, targets, n), 0);
     q->resolve = RESOLVE_DONE;
@@ -90,12 +92,12 @@ static void arrive(struct stream_desk *d, struct queue *q, const char *name)
 
 struct queue *stream_desk_queue(struct stream_desk *d, const char *tenant, const char *vmta, const char *domain, const char *site)
 {
-    struct queue *q = queues_get(&d->queues, slice_of(tenant), slice_of(vmta), slice_of(domain), 0);
+    struct queue *q = queues_get(&d->mta.queues, slice_of(tenant), slice_of(vmta), slice_of(domain), 0);
 
     assert_non_null(q);
     if (!q->site) {
         arrive(d, q, site);
-        assert_int_equal(sched_attach(&d->sched, q), 0);
+        assert_int_equal(sched_attach(&d->mta.sched, q), 0);
     }
     return q;
 }
@@ -121,12 +123,12 @@ struct queue_entry *stream_desk_message(struct stream_desk *d, struct queue *q, 
         assert_non_null(envelope_add_rcpt(env, &r));
         which[i] = i;
     }
-    e = queue_entry_new(&d->queues, q, env, which, rcpts, false);
+    e = queue_entry_new(&d->mta.queues, q, env, which, rcpts, false);
     assert_non_null(e);
-    queue_count(&d->queues, q, 1, rcpts, env->size);
+    queue_count(&d->mta.queues, q, 1, rcpts, env->size);
     envelope_unref(env);
     free(which);
-    sched_update(&d->sched, q);
+    sched_update(&d->mta.sched, q);
     return e;
 }
 
@@ -144,9 +146,9 @@ void stream_desk_done(struct stream_desk *d, struct queue_entry *e)
 
     if (e->state != ENTRY_SETTLING)
         queue_entry_move(e, ENTRY_SETTLING);
-    queue_count(&d->queues, q, last ? -1 : 0, -e->rcpt_count, last ? -size : 0);
-    queue_entry_free(&d->queues, e);
-    sched_update(&d->sched, q);
+    queue_count(&d->mta.queues, q, last ? -1 : 0, -e->rcpt_count, last ? -size : 0);
+    queue_entry_free(&d->mta.queues, e);
+    sched_update(&d->mta.sched, q);
 }
 
 void stream_desk_remove(struct stream_desk *d, struct queue *q)
@@ -156,12 +158,12 @@ void stream_desk_remove(struct stream_desk *d, struct queue *q)
     while ((e = TAILQ_FIRST(&q->ready)) || (e = TAILQ_FIRST(&q->busy)))
         stream_desk_done(d, e);
     if (q->turns)
-        sched_detach(&d->sched, q);
+        sched_detach(&d->mta.sched, q);
     if (q->site)
-        site_unref(&d->sites, q->site);
+        site_unref(&d->mta.sites, q->site);
     q->site = NULL;
-    queue_count(&d->queues, q, -q->messages, -q->recipients, -q->bytes);
-    queues_remove(&d->queues, q);
+    queue_count(&d->mta.queues, q, -q->messages, -q->recipients, -q->bytes);
+    queues_remove(&d->mta.queues, q);
 }
 
 void stream_desk_pass(struct stream_desk *d, int64_t ms)

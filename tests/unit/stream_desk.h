@@ -4,8 +4,7 @@
 #define FL_STREAM_DESK_H
 
 #include "conf_desk.h"
-#include "scheduler.h"
-#include "tenancy.h"
+#include "mta.h"
 
 enum { DESK_CONNECTIONS = 256 };
 
@@ -20,11 +19,7 @@ struct stream_desk {
     struct conf_desk conf;
     struct now now;
     struct timers timers;
-    struct tenancy tenancy;
-    struct queues queues;
-    struct sites sites;
-    struct rand rand;
-    struct sched sched;
+    struct mta mta;             /* tenancy, queues, sites, scheduler, random numbers */
     uint64_t messages;          /* made so far: their ids */
     struct desk_connection connection[DESK_CONNECTIONS];
 };
