@@ -107,23 +107,32 @@ struct job *jobs_next(struct job *j)
     return j->hh.next;
 }
 
+static void job_free(struct jobs *js, struct job *j)
+{
+    struct tenant_jobs *t;
+
+    HASH_FIND(hh, js->tenants, j->tenant.p, j->tenant.n, t);
+    if (t)
+        t->count--;
+    HASH_DELETE(hh, js->by_name, j);
+    free(j->name);
+    free(j);
+}
+
 void jobs_forget_old(struct jobs *js, int64_t wall_ms, void (*forget)(void *arg, const struct job *j), void *arg)
 {
-    struct job *j, *next;
-    struct tenant_jobs *t;
-    int looked_at = 0;
+    unsigned count = HASH_COUNT(js->by_name);
 
-    HASH_ITER(hh, js->by_name, j, next) {
-        if (++looked_at > FORGET_LOOKED_AT)
-            return; /* the hash keeps the order of making: the oldest stand first */
-        if (j->queued > 0 || j->held || wall_ms - j->last_event_ms < JOB_KEPT_MS)
+    for (unsigned i = 0; i < count && i < FORGET_LOOKED_AT; i++) {
+        struct job *j = js->by_name;
+
+        if (j->queued > 0 || j->held || wall_ms - j->last_event_ms < JOB_KEPT_MS) {
+            /* behind the others, so that the next call looks at those */
+            HASH_DELETE(hh, js->by_name, j);
+            HASH_ADD_KEYPTR(hh, js->by_name, j->name, strlen(j->name), j);
             continue;
+        }
         forget(arg, j);
-        t = tenant_jobs(js, j->tenant);
-        if (t)
-            t->count--;
-        HASH_DELETE(hh, js->by_name, j);
-        free(j->name);
-        free(j);
+        job_free(js, j);
     }
 }
