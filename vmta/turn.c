@@ -352,6 +352,18 @@ static void bound_by(struct sched *s, struct turn *t)
     bound(p, pt, &l, s->now->mono_ms);
 }
 
+/* Who waits for a rate that is another one now asks again. */
+static void forget_rate_waits(struct path *p)
+{
+    p->rate_until_ms = 0;
+    for (struct lane *l = p->lanes; l; l = l->next)
+        for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
+            if (sh->blocked_until_ms) {
+                sh->blocked_until_ms = 0;
+                share_settle(sh);
+            }
+}
+
 /* The smallest limit among the queues that are here; of a tenant's caps, the smallest among its own. Rates bind as long as a queue is
  * here, so that one whose mail comes piece by piece does not begin each time with a full bucket. */
 void path_bound(struct sched *s, struct path *p)
@@ -376,6 +388,7 @@ void path_bound(struct sched *s, struct path *p)
         ceiling_set_max(&pt->cap, pt->limits.tenant_connections);
     }
     bound(p, NULL, &all, s->now->mono_ms);
+    forget_rate_waits(p);
 }
 
 /* Whether the path, or its tenant's part, may be bound by this one. */
@@ -389,6 +402,15 @@ static bool turn_binds(const struct turn *t)
            !rate_is_lower(p->rate.rate, l->rate) || !rate_is_lower(pt->cap_rate.rate, l->tenant_rate);
 }
 
+/* What this one allowed counts no more. */
+static void path_unbind(struct sched *s, const struct turn *t)
+{
+    if (!turn_binds(t))
+        return;
+    t->path->bounds_stale = true;
+    sched_mark(s, t->path);
+}
+
 static void turn_set_has_mail(struct sched *s, struct turn *t, bool has_mail)
 {
     if (t->has_mail == has_mail)
@@ -396,8 +418,8 @@ static void turn_set_has_mail(struct sched *s, struct turn *t, bool has_mail)
     t->has_mail = has_mail;
     if (has_mail)
         bound_by(s, t);
-    else if (turn_binds(t))
-        t->path->bounds_stale = true;
+    else
+        path_unbind(s, t);
 }
 
 /* ---------------------------------------------------------------- attach and detach */
@@ -570,7 +592,7 @@ void sched_detach(struct sched *s, struct queue *q)
         t->share->tenant->turns--;
         p->turn_count--;
         TAILQ_REMOVE(&p->turns, t, on_path);
-        p->bounds_stale = p->bounds_stale || turn_binds(t);
+        path_unbind(s, t);
         path_release(s, p);
     }
     free(q->turns);

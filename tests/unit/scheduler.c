@@ -567,6 +567,52 @@ static void what_rides_belongs_to_the_tenant_of_the_connection(void **state)
     close_desk(d);
 }
 
+static void what_rides_is_charged_by_itself_and_not_when_it_never_began(void **state)
+{
+    struct stream_desk *d = open_desk(two_tenants);
+    struct queue *q = stream_desk_queue(d, "one", "v", "a.test", "x");
+    struct path_tenant *pt = q->turns[0].share->tenant;
+    struct desk_connection *c;
+    struct sched_order o;
+    struct queue_entry *large = stream_desk_message(d, q, 50, "a@one.test"), *small = stream_desk_message(d, q, 1, "a@one.test");
+    int64_t after_large, after_small;
+
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_CONNECT);
+    c = begin_connection(d, &o);
+    sched_idle(&d->mta.sched, &c->conn);
+    assert_int_equal(sched_next(&d->mta.sched, &o), SCHED_SEND);
+    assert_ptr_equal(o.entry, large);
+    after_large = pt->vtime;
+    assert_ptr_equal(sched_ride(&d->mta.sched, &c->conn), small);
+    after_small = pt->vtime;
+    assert_int_equal(after_large / (after_small - after_large), 50);
+    /* lost before the second was begun: it goes back, with its charge */
+    queue_entry_move(small, ENTRY_READY);
+    stream_desk_done(d, large);
+    end_connection(d, c);
+    assert_int_equal(pt->vtime, after_large);
+    close_desk(d);
+}
+
+static void a_queue_that_leaves_lets_the_limits_of_the_others_bind(void **state)
+{
+    struct stream_desk *d = open_desk("defaults: {tls: none, max_connections: 4, ip_families: [ipv4]}\n"
+                                      "vmtas: {v: {source_addresses: [127.0.0.1], hostname: v.test}}\n"
+                                      "tenants: {one: {vmtas: [v], route: v, sender_domains: ['*'],"
+                                      " domains: {slow.test: {max_message_rate: 1/h, max_connections: 1}}}}\n"
+                                      "domains: {slow.test: {max_message_rate: 1/m}}\n");
+    struct queue *q = stream_desk_queue(d, "one", "v", "a.test", "x"), *slow = stream_desk_queue(d, "one", "v", "slow.test", "x");
+
+    stream_desk_messages(d, slow, 3);
+    stream_desk_messages(d, q, 100);
+    play(d, 2000);
+    assert_int_equal(served(q, 100) + served(slow, 3), 1);
+    stream_desk_remove(d, slow);
+    play(d, 60000);
+    assert_int_equal(q->recipients, 0);
+    close_desk(d);
+}
+
 static void nothing_is_ordered_while_stopped(void **state)
 {
     struct stream_desk *d = open_desk(two_tenants);
@@ -607,6 +653,8 @@ int main(void)
         cmocka_unit_test(success_before_the_clock_ends_the_wait),
         cmocka_unit_test(a_queue_may_leave_while_it_is_being_sent),
         cmocka_unit_test(what_rides_belongs_to_the_tenant_of_the_connection),
+        cmocka_unit_test(what_rides_is_charged_by_itself_and_not_when_it_never_began),
+        cmocka_unit_test(a_queue_that_leaves_lets_the_limits_of_the_others_bind),
         cmocka_unit_test(nothing_is_ordered_while_stopped),
     };
 
