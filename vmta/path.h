@@ -87,6 +87,7 @@ struct path_tenant {
     int turns;
     struct ceiling cap;        /* max_connections of its own blocks */
     struct bucket cap_rate;
+    int with_mail, binding;    /* turns: whose queues have mail; of those, that have the smallest limit of connections */
     struct turn_limits limits; /* while they are computed */
     struct share *shares;      /* next_of_tenant */
 };
@@ -133,6 +134,7 @@ struct path {
     int turn_count, lane_count;
     int open;                  /* connections, opening ones and closing ones included */
     int64_t max_connections;   /* the smallest among the queues that have mail on it now */
+    int with_mail, binding;    /* as in path_tenant */
     bool bounds_stale;         /* what bound it is gone: to be computed again */
     struct bucket rate;
     int64_t window;            /* connections that may be open now: grows by success, 1 for a probe */

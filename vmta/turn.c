@@ -339,6 +339,14 @@ static void bound(struct path *p, struct path_tenant *pt, const struct turn_limi
         ceiling_set_max(&pt->cap, l->tenant_connections);
 }
 
+static void count_binding(int *binding, int64_t smallest, int64_t limit)
+{
+    if (limit < smallest)
+        *binding = 1;
+    else if (limit == smallest)
+        ++*binding;
+}
+
 /* One more queue, or one that has mail now, can only make the limits smaller. */
 static void bound_by(struct sched *s, struct turn *t)
 {
@@ -348,6 +356,10 @@ static void bound_by(struct sched *s, struct turn *t)
 
     if (p->bounds_stale)
         return;
+    if (t->has_mail) {
+        count_binding(&p->binding, p->max_connections, t->limits.connections);
+        count_binding(&pt->binding, pt->cap.max, t->limits.tenant_connections);
+    }
     lower(&l, &t->limits, t->has_mail);
     bound(p, pt, &l, s->now->mono_ms);
 }
@@ -375,9 +387,16 @@ void path_bound(struct sched *s, struct path *p)
     if (!p->bounds_stale || p->turn_count == 0)
         return;
     p->bounds_stale = false;
-    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next)
+    p->binding = 0;
+    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next) {
         pt->limits = none;
+        pt->binding = 0;
+    }
     TAILQ_FOREACH(t, &p->turns, on_path) {
+        if (t->has_mail) {
+            count_binding(&p->binding, all.connections, t->limits.connections);
+            count_binding(&t->share->tenant->binding, t->share->tenant->limits.tenant_connections, t->limits.tenant_connections);
+        }
         lower(&t->share->tenant->limits, &t->limits, t->has_mail);
         lower(&all, &t->limits, t->has_mail);
     }
@@ -391,24 +410,30 @@ void path_bound(struct sched *s, struct path *p)
     forget_rate_waits(p);
 }
 
-/* Whether the path, or its tenant's part, may be bound by this one. */
-static bool turn_binds(const struct turn *t)
+static void bounds_spoil(struct sched *s, struct path *p)
 {
-    const struct path *p = t->path;
-    const struct path_tenant *pt = t->share->tenant;
-    const struct turn_limits *l = &t->limits;
-
-    return l->connections <= p->max_connections || l->tenant_connections <= pt->cap.max ||
-           !rate_is_lower(p->rate.rate, l->rate) || !rate_is_lower(pt->cap_rate.rate, l->tenant_rate);
+    p->bounds_stale = true;
+    sched_mark(s, p);
 }
 
-/* What this one allowed counts no more. */
-static void path_unbind(struct sched *s, const struct turn *t)
+/* Its queue has no mail any more. Computed anew only when nobody else has the same smallest limit. */
+static void unbind_connections(struct sched *s, struct turn *t)
 {
-    if (!turn_binds(t))
+    struct path *p = t->path;
+    struct path_tenant *pt = t->share->tenant;
+    bool bound = t->limits.connections == p->max_connections && --p->binding == 0;
+    bool tenant_bound = t->limits.tenant_connections == pt->cap.max && --pt->binding == 0;
+
+    p->with_mail--;
+    pt->with_mail--;
+    if (p->bounds_stale)
         return;
-    t->path->bounds_stale = true;
-    sched_mark(s, t->path);
+    if (pt->with_mail == 0 && pt->cap.max != INT64_MAX)
+        ceiling_set_max(&pt->cap, INT64_MAX);
+    if (p->with_mail == 0)
+        p->max_connections = INT64_MAX;
+    if ((bound && p->with_mail > 0) || (tenant_bound && pt->with_mail > 0))
+        bounds_spoil(s, p);
 }
 
 static void turn_set_has_mail(struct sched *s, struct turn *t, bool has_mail)
@@ -416,10 +441,26 @@ static void turn_set_has_mail(struct sched *s, struct turn *t, bool has_mail)
     if (t->has_mail == has_mail)
         return;
     t->has_mail = has_mail;
-    if (has_mail)
-        bound_by(s, t);
-    else
-        path_unbind(s, t);
+    if (!has_mail) {
+        unbind_connections(s, t);
+        return;
+    }
+    t->path->with_mail++;
+    t->share->tenant->with_mail++;
+    bound_by(s, t);
+}
+
+/* What this one allowed counts no more: it leaves. */
+static void turn_unbind(struct sched *s, struct turn *t)
+{
+    const struct path *p = t->path;
+    const struct path_tenant *pt = t->share->tenant;
+    const struct turn_limits *l = &t->limits;
+
+    turn_set_has_mail(s, t, false);
+    if ((!rate_is_unlimited(l->rate) && !rate_is_lower(p->rate.rate, l->rate)) ||
+        (!rate_is_unlimited(l->tenant_rate) && !rate_is_lower(pt->cap_rate.rate, l->tenant_rate)))
+        bounds_spoil(s, t->path);
 }
 
 /* ---------------------------------------------------------------- attach and detach */
@@ -588,11 +629,11 @@ void sched_detach(struct sched *s, struct queue *q)
         struct path *p = t->path;
 
         turn_set(t, false);
+        turn_unbind(s, t);
         t->share->turns--;
         t->share->tenant->turns--;
         p->turn_count--;
         TAILQ_REMOVE(&p->turns, t, on_path);
-        path_unbind(s, t);
         path_release(s, p);
     }
     free(q->turns);
