@@ -263,6 +263,37 @@ static void expire(struct mta *m, struct queue *q)
         store_load_expired(m->store, q->key.id, m->now->wall_ms, LOAD_BATCH, on_expired, l);
 }
 
+/* ---------------------------------------------------------------- delay notices */
+bool attend_wants_delay_notice(const struct mta *m, const struct queue *q, const struct envelope *env, const struct envelope_rcpt *r)
+{
+    int64_t after = policy_ms(&q->policy, SET_DSN_DELAY_AFTER);
+
+    return after != NEVER_MS && !r->delay_notified && !env->is_dsn && m->now->wall_ms - env->received_ms >= after;
+}
+
+/* Recipients that wait for a path or for their queue are not judged one by one: their senders are told here, some at each look. */
+static void tell_delays(struct mta *m, struct queue *q)
+{
+    struct queue_entry *e, *next;
+    int looked_at = 0;
+
+    for (e = TAILQ_FIRST(&q->ready); e && looked_at < SHED_BATCH; e = next, looked_at++) {
+        struct settle_verdict *v;
+
+        next = TAILQ_NEXT(e, link);
+        if (!attend_wants_delay_notice(m, q, e->env, &e->env->rcpts[e->rcpt[0]]))
+            continue;
+        v = calloc((size_t)e->rcpt_count, sizeof *v);
+        for (int i = 0; v && i < e->rcpt_count; i++)
+            v[i] = (struct settle_verdict){
+                .rcpt = e->rcpt[i], .kind = SETTLE_PARK, .due_ms = m->now->wall_ms, .reply = q->last.reply, .dsn = true, .delay_notice = true,
+            };
+        if (v)
+            settle_entry(m, e, v, NULL);
+        free(v);
+    }
+}
+
 /* ---------------------------------------------------------------- where to */
 static void bounce_ready(struct mta *m, struct queue *q)
 {
@@ -388,6 +419,7 @@ static void attend(struct mta *m, struct queue *q)
     shed(m, q, waits > SHED_AFTER_MS);
     if (waits > 0) {
         expire(m, q);
+        tell_delays(m, q);
     } else {
         load(m, q);
         resolve(m, q);

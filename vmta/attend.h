@@ -18,6 +18,8 @@ enum {
 void attend_turn(struct mta *m);
 /* Its entries and place in the paths are given up: the configuration changed, or the relay ends. */
 void attend_forget_place(struct mta *m, struct queue *q);
+/* Whether it is time to tell the sender that a recipient waits (dsn.delay_after), and it was not told yet. */
+bool attend_wants_delay_notice(const struct mta *m, const struct queue *q, const struct envelope *env, const struct envelope_rcpt *r);
 /* A resolution ended (struct sites' hook). */
 void attend_resolved(void *arg, struct queue *q, const struct outcome *o, const struct reply *reply);
 /* Recipients to entries: those that are not in memory already. Returns how many came into memory. */

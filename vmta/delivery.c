@@ -412,7 +412,7 @@ static void judge_rcpt(struct delivering *dv, struct queue_entry *e, const struc
         return;
     } else {
         v->kind = SETTLE_PARK;
-        v->dsn = false;
+        v->dsn = v->delay_notice = attend_wants_delay_notice(m, q, e->env, er);
         v->is_deferral = true;
         v->due_ms = retry_next(q->policy.value[SET_RETRY]->retry, er->attempts + 1, wall, e->env->expires_ms, &m->rand);
         note_set(&q->last, &v->reply);

@@ -28,6 +28,9 @@ struct hold;
 struct job;
 struct resolution;
 
+/* The due time of a recipient whose job is held: never, until the rule goes. */
+#define HELD_DUE_MS (INT64_MAX / 4)
+
 enum entry_state { ENTRY_READY, ENTRY_SENDING, ENTRY_SETTLING, ENTRY_STATES };
 
 /* The recipients of one message in one queue that are in memory, and go (or wait) together. */
@@ -120,9 +123,6 @@ struct queue {
 
 TAILQ_HEAD(queue_list, queue);
 
-/* The due time of a recipient whose job is held: never, until the rule goes. */
-#define HELD_DUE_MS (INT64_MAX / 4)
-
 struct queues {
     struct queue *by_name, *by_id;
     struct message_entries *messages;   /* in memory, by id */
@@ -157,6 +157,11 @@ void queue_sync(struct queues *qs, struct queue *q);
 static inline int64_t queue_in_memory(const struct queue *q) { return q->ready_rcpts + q->busy_rcpts; }
 static inline int64_t queue_parked(const struct queue *q) { return q->recipients - queue_in_memory(q); }
 static inline bool queue_is_held(const struct queue *q) { return q->hold || q->held_by_conf; }
+/* All that is in it is held one by one, or by the rule of a job. */
+static inline bool queue_is_put_aside(const struct queue *q)
+{
+    return q->recipients > 0 && queue_in_memory(q) == 0 && q->next_due_ms == HELD_DUE_MS;
+}
 /* Its own clock lets it go. */
 static inline bool queue_is_due(const struct queue *q, int64_t wall_ms) { return q->next_attempt_ms <= wall_ms; }
 static inline bool queue_is_empty(const struct queue *q) { return q->recipients == 0 && q->pending == 0; }

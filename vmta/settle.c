@@ -220,7 +220,7 @@ static void post(struct settling *s)
 
         rcpts[i] = (struct settle_rcpt){
             .number = r->number, .kind = v->kind, .attempts = r->attempts + v->counts_attempt, .due_ms = v->due_ms,
-            .delay_notified = r->delay_notified, .queue = v->to ? &v->to->key : NULL, .reply = v->reply,
+            .delay_notified = r->delay_notified || v->delay_notice, .queue = v->to ? &v->to->key : NULL, .reply = v->reply,
         };
         ends = ends && v->kind != SETTLE_PARK;
     }
@@ -232,6 +232,8 @@ static void post(struct settling *s)
 
 static enum dsn_action action_of(const struct settle_verdict *v)
 {
+    if (v->kind == SETTLE_PARK)
+        return DSN_DELAYED;
     if (v->kind == SETTLE_DELIVERED)
         return v->relayed ? DSN_RELAYED : DSN_DELIVERED;
     return DSN_FAILED;

@@ -15,6 +15,7 @@ struct settle_verdict {
     struct queue *to;          /* SETTLE_PARK: moved there; NULL: stays */
     struct last_reply reply;   /* copied; time_ms 0: none */
     bool dsn;                  /* a DSN is wanted where NOTIFY and settings want one (bounced, expired, dropped with --dsn, delivered) */
+    bool delay_notice;         /* SETTLE_PARK: the sender is told that it waits, once (with dsn) */
     bool relayed;              /* delivered to a host without DSN: action relayed */
 };
 

@@ -9,6 +9,7 @@
 #include "pool.h"
 #include "setback.h"
 #include "settle.h"
+#include "standing.h"
 
 enum {
     SELECT_BATCH = 500,
@@ -91,6 +92,8 @@ enum view_state queue_view_state(const struct mta *m, const struct queue *q)
         return VIEW_WAITING;
     if (queue_in_memory(q) > 0 || q->next_due_ms <= m->now->wall_ms)
         return VIEW_READY;
+    if (queue_is_put_aside(q))
+        return VIEW_HELD;
     return q->recipients > 0 ? VIEW_WAITING : VIEW_READY;
 }
 
@@ -183,8 +186,9 @@ static struct queue *target_of(struct task *t, const struct queue *q)
 }
 
 /* What the action makes of one recipient; false: nothing. */
-static bool verdict_of(struct task *t, struct queue *q, int rcpt, struct settle_verdict *ret)
+static bool verdict_of(struct task *t, struct queue *q, const struct envelope *env, int rcpt, struct settle_verdict *ret)
 {
+    bool is_held = env->rcpts[rcpt].due_ms == HELD_DUE_MS;
     int64_t now = t->m->now->wall_ms;
 
     *ret = (struct settle_verdict){ .rcpt = rcpt, .kind = SETTLE_PARK, .due_ms = now };
@@ -193,9 +197,12 @@ static bool verdict_of(struct task *t, struct queue *q, int rcpt, struct settle_
         ret->due_ms = HELD_DUE_MS;
         return true;
     case ACTION_RELEASE:
+        return is_held && !(env->job.n && holds_job_is_held(t->m->holds, env->tenant, env->job));
     case ACTION_RETRY:
-        return true;
+        return !is_held;
     case ACTION_MOVE:
+        if (is_held)
+            ret->due_ms = HELD_DUE_MS;
         ret->to = target_of(t, q);
         return ret->to && ret->to != q;
     case ACTION_DROP:
@@ -257,7 +264,7 @@ static void act_on_entry(struct task *t, struct queue_entry *e)
     }
     v = calloc((size_t)e->rcpt_count, sizeof *v);
     for (int i = 0; v && i < e->rcpt_count; i++)
-        acts = verdict_of(t, e->queue, e->rcpt[i], &v[i]) && acts;
+        acts = verdict_of(t, e->queue, e->env, e->rcpt[i], &v[i]) && acts;
     t->view.done += e->rcpt_count;
     if (v && acts)
         settle_entry(t->m, e, v, NULL);
@@ -317,7 +324,7 @@ static void act_on_parked(struct task *t, struct envelope *env)
         t->view.matched++;
         t->view.done++;
         wake_once(t, q);
-        if (t->a.dry_run || !verdict_of(t, q, i, &v))
+        if (t->a.dry_run || !verdict_of(t, q, env, i, &v))
             continue;
         /* one settle a recipient: those of one message may lie in several queues */
         t->under_way++;
@@ -362,6 +369,9 @@ static void select_parked(struct task *t, uint64_t queue)
         sel.tenant = t->a.tenant;
         sel.job = t->a.job;
     }
+    /* what is held one by one stands behind all that has a due time */
+    if (t->a.kind == ACTION_RELEASE && queue && !t->after.due_ms)
+        t->after.due_ms = HELD_DUE_MS - 1;
     t->selecting = true;
     store_select(t->m->store, &sel, &t->after, SELECT_BATCH, on_selected, t);
 }
@@ -425,74 +435,6 @@ bool tasks_find(const struct tasks *ts, const struct ulid *id, struct view_task 
             return true;
         }
     return false;
-}
-
-/* ---------------------------------------------------------------- standing rules */
-static void rematch(struct mta *m)
-{
-    for (struct queue *q = m->queues.by_name; q; q = queues_next(q)) {
-        const struct hold *before = q->hold;
-
-        q->hold = holds_match(m->holds, q);
-        if (q->hold != before)
-            attend_soon(m, q);
-        sched_update(&m->sched, q);
-    }
-}
-
-static void mark_job(struct mta *m, const struct action *a, bool held)
-{
-    struct job *j = jobs_find(m->jobs, a->tenant, a->job);
-
-    if (j)
-        j->held = held;
-}
-
-static int add_rule(struct task *t)
-{
-    struct mta *m = t->m;
-    struct stored_hold s = {
-        .id = ulid_next(&m->ids, m->now->wall_ms), .tenant = t->a.tenant, .vmta = t->a.vmta, .domain = t->a.domain,
-        .job = t->a.job, .refuse = t->a.refuse, .who = t->a.who, .since_ms = m->now->wall_ms,
-    };
-    struct hold *h = holds_add(m->holds, &s);
-
-    if (!h)
-        return FL_ELIMIT;
-    s = hold_stored(h);
-    store_hold_put(m->store, &s, NULL, NULL);
-    mark_job(m, &t->a, true);
-    rematch(m);
-    return 0;
-}
-
-/* A release takes away every rule whose mail the selection covers wholly: what it says, the rule says too. */
-static bool covers(const struct action *a, const struct hold *h)
-{
-    return (a->all || a->tenant.n || a->vmta.n || a->domain.n || a->job.n) && (a->tenant.n == 0 || slice_eq(a->tenant, h->tenant)) &&
-           (a->vmta.n == 0 || slice_eq(a->vmta, h->vmta)) && (a->domain.n == 0 || slice_eq(a->domain, h->domain)) &&
-           (a->job.n == 0 || slice_eq(a->job, h->job));
-}
-
-static void remove_rules(struct task *t)
-{
-    struct mta *m = t->m;
-    struct hold *h, *next;
-
-    for (h = TAILQ_FIRST(&m->holds->rules); h; h = next) {
-        next = TAILQ_NEXT(h, link);
-        if (!covers(&t->a, h))
-            continue;
-        if (h->job.n) {
-            struct job *j = jobs_find(m->jobs, h->tenant, h->job);
-
-            if (j)
-                j->held = false;
-        }
-        store_hold_delete(m->store, &h->id, NULL, NULL);
-        holds_remove(m->holds, h);
-    }
-    rematch(m);
 }
 
 /* ---------------------------------------------------------------- the beginning */
@@ -613,14 +555,6 @@ static int check_selection(const struct action *a, char *text, size_t size)
         snprintf(text, size, "nothing is selected: name what is meant, or all");
         return FL_EINVAL;
     }
-    if ((a->kind == ACTION_HOLD || a->kind == ACTION_RELEASE) && (a->message || a->state != VIEW_ANY || a->older_ms)) {
-        snprintf(text, size, "a hold is a standing rule: message, state and older make none");
-        return FL_EINVAL;
-    }
-    if (a->job.n > 0 && (a->kind == ACTION_HOLD || a->kind == ACTION_RELEASE) && (a->vmta.n || a->domain.n)) {
-        snprintf(text, size, "a job is held as a whole");
-        return FL_EINVAL;
-    }
     return 0;
 }
 
@@ -643,13 +577,13 @@ static int begin(struct task *t, char *text, size_t size)
         t->at = t->queue_count;
         act_on_message(t, NULL, t->a.message);
     }
-    if (t->a.dry_run)
+    if (t->a.dry_run || standing_is_beyond(&t->a))
         return 0;
     if (t->a.kind == ACTION_HOLD)
-        rc = add_rule(t);
+        rc = standing_hold(t->m, &t->a);
     else if (t->a.kind == ACTION_RELEASE)
-        remove_rules(t);
-    if ((t->a.kind == ACTION_HOLD || t->a.kind == ACTION_RELEASE) && t->a.job.n == 0) {
+        standing_release(t->m, &t->a);
+    if (t->a.kind == ACTION_HOLD && t->a.job.n == 0) {
         /* the rule is all: no row is touched */
         t->view.matched = t->view.done = t->expected;
         t->at = t->queue_count;

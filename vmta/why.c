@@ -153,6 +153,8 @@ int why_text(const struct mta *m, const struct queue *q, struct buf *out)
         held(m, q, out);
     } else if (q->recipients == 0) {
         buf_add_text(out, "empty");
+    } else if (queue_is_put_aside(q)) {
+        buf_printf(out, "held: %lld recipient%s, one by one or by a job", (long long)q->recipients, q->recipients == 1 ? "" : "s");
     } else if (!queue_is_due(q, m->now->wall_ms)) {
         said(&q->last.reply, out);
         next_try(out, q->next_attempt_ms - m->now->wall_ms);
