@@ -61,6 +61,15 @@ static int describe_all(const struct conf *c, const struct envelope *env, const 
     return n;
 }
 
+/* RET speaks of failures only: what tells of none returns the header (RFC 3461 4.3). */
+static bool tells_of_failure(const struct dsn_recipient *rcpts, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (rcpts[i].action == DSN_FAILED)
+            return true;
+    return false;
+}
+
 static int write_content(struct ingest *in, const struct envelope *env, const struct dsn_recipient *rcpts, int n,
                          struct slice original, const struct ulid *id, struct envelope *dsn)
 {
@@ -68,7 +77,8 @@ static int write_content(struct ingest *in, const struct envelope *env, const st
     struct dsn_request r = {
         .hostname = slice_of(in->conf->server.hostname), .sender = env->reverse_path, .envid = env->envid,
         .arrival_ms = env->received_ms, .now_ms = in->ports.now->wall_ms, .recipients = rcpts, .recipients_n = (size_t)n,
-        .original = original, .full = bounce_needs_content(env) && env->body && original.n == body_length(env->body),
+        .original = original,
+        .full = bounce_needs_content(env) && tells_of_failure(rcpts, n) && env->body && original.n == body_length(env->body),
         .original_smtputf8 = env->smtputf8,
     };
     struct dsn_needs needs;

@@ -27,6 +27,7 @@ struct resolution {
     struct resolver_query *query;     /* of the MX */
     int64_t ttl_ms;
     bool is_fallback;                 /* no MX: the domain's own addresses */
+    bool for_the_guard;               /* second round, with both families: is it a host of ours that we cannot reach? */
     int waiting;                      /* hosts whose answer is out */
     int host_count;
     struct asked_host host[HOSTS_ASKED];
@@ -133,6 +134,19 @@ static enum outcome_dns why_no_host(const struct resolution *r)
     return all_nxdomain && r->is_fallback ? OUTCOME_DNS_NXDOMAIN : OUTCOME_DNS_NO_HOST;
 }
 
+static void ask_addresses(struct resolution *r);
+
+/* A host without an address that we can use may still be ourselves, by an address of the family that the VMTA lacks: a loop, and
+ * not a fault that passes. Asks for both families, once. False: nothing more is to be learnt. */
+static bool ask_for_the_guard(struct resolution *r, const uint8_t families[2], const struct mx_guard *guard)
+{
+    if (r->for_the_guard || guard->smart_host || (families[0] && families[1]) || why_no_host(r) != OUTCOME_DNS_NO_HOST)
+        return false;
+    r->for_the_guard = true;
+    ask_addresses(r);
+    return true;
+}
+
 static void finish(struct resolution *r)
 {
     struct sites *s = r->sites;
@@ -158,7 +172,8 @@ static void finish(struct resolution *r)
     if (result == MX_LOOP) {
         fail(r, OUTCOME_DNS_LOOP, NULL);
     } else if (result != MX_OK) {
-        fail(r, why_no_host(r), NULL);
+        if (!ask_for_the_guard(r, families, &guard))
+            fail(r, why_no_host(r), NULL);
     } else if (arrive(s, q, hosts, r->host_count, targets, count, ttl) < 0) {
         fail(r, OUTCOME_DNS_FAILED, "out of memory");
     } else {
@@ -186,9 +201,10 @@ static void on_addresses(void *arg, const struct dns_addr_answer *a)
 
 static void ask_addresses(struct resolution *r)
 {
-    uint8_t families[2];
+    uint8_t families[2] = { 4, 6 };
 
-    families_of(r->queue, families);
+    if (!r->for_the_guard)
+        families_of(r->queue, families);
     r->waiting = r->host_count;
     for (int i = 0; i < r->host_count; i++) {
         struct asked_host *h = &r->host[i];

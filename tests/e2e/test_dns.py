@@ -8,11 +8,11 @@ TEXT = "Subject: x\r\nFrom: <news@acme.example>\r\n\r\nhello\r\n"
 
 
 class ByMx(DaemonTest):
-    def relay(self, zones, port):
+    def relay(self, zones, port, **defaults):
         ns = self.server(Nsd(zones))
         d = self.daemon()
         d.config["dns"] = {"servers": ["127.0.0.1:%d" % ns.port], "timeout": "3s"}
-        d.config["defaults"]["port"] = port
+        d.config["defaults"].update(defaults, port=port)
         return d.start()
 
     def submit(self, d, *to):
@@ -48,3 +48,9 @@ class ByMx(DaemonTest):
         self.submit(d, "b@two.example")
         bounced = eventually(lambda: [e for e in d.accounting() if e["event"] == "bounced"])
         self.assertEqual([(e["to"], e["enhanced"]) for e in bounced], [("b@two.example", "5.1.10")])
+
+    def test_loopback_of_a_family_that_the_vmta_lacks_is_a_loop(self):
+        d = self.relay({"two.example": ["@ AAAA ::1"]}, free_port(), allow_loopback=False)
+        self.submit(d, "b@two.example")
+        bounced = eventually(lambda: [e for e in d.accounting() if e["event"] == "bounced"])
+        self.assertEqual([(e["to"], e["enhanced"]) for e in bounced], [("b@two.example", "5.4.6")])
