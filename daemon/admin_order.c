@@ -24,7 +24,7 @@ static int read_kind(const json_t *doc, enum action_kind *ret, struct fl_err *er
     if (rc < 0)
         return rc;
     for (enum action_kind k = ACTION_HOLD; name.n && k <= ACTION_DROP; k++) {
-        if (slice_eq(name, slice_of(admin_action_name(k)))) {
+        if (slice_eq(name, slice_of(action_name(k)))) {
             *ret = k;
             return 0;
         }

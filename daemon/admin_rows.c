@@ -283,23 +283,12 @@ json_t *admin_tenant_row(const struct view_stream *s, int64_t now_ms)
     return admin_object_end(&o);
 }
 
-const char *admin_action_name(enum action_kind kind)
-{
-    static const char *const names[] = { [ACTION_HOLD] = "hold",
-                                         [ACTION_RELEASE] = "release",
-                                         [ACTION_RETRY] = "retry",
-                                         [ACTION_MOVE] = "move",
-                                         [ACTION_DROP] = "drop" };
-
-    return kind <= ACTION_DROP ? names[kind] : NULL;
-}
-
 json_t *admin_task_row(const struct view_task *t)
 {
     struct admin_object o = admin_object();
 
     admin_put(&o, "task", admin_ulid(&t->id));
-    admin_put(&o, "do", json_string(admin_action_name(t->kind)));
+    admin_put(&o, "do", json_string(action_name(t->kind)));
     admin_put(&o, "state", json_string(t->running ? "running" : "done"));
     admin_put(&o, "matched", json_integer(t->matched));
     admin_put(&o, "done", json_integer(t->done));

@@ -21,7 +21,5 @@ json_t *admin_job_row(const struct view_job *j);
 json_t *admin_vmta_row(const struct view_stream *s, int64_t now_ms);
 json_t *admin_tenant_row(const struct view_stream *s, int64_t now_ms);
 json_t *admin_task_row(const struct view_task *t);
-/* "hold" …: as typed in `do`. */
-const char *admin_action_name(enum action_kind kind);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -369,6 +370,7 @@ int daemon_main(struct conf *conf, const char *file)
     d->conf = conf_ref(conf);
     d->file = file;
     d->files = sandbox_raise_files(daemon_files_wanted(conf));
+    umask(027); /* what is made from here on holds mail, or tells of it */
     log_start(d);
     rc = start(d, &err);
     if (rc == 0)

@@ -42,13 +42,19 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+static int complain(const char *what, const char *word)
+{
+    fprintf(stderr, "fairlead: %s%s\n`fairlead help` lists the commands.\n", what, word);
+    return CMD_USAGE;
+}
+
 static int run_command(const struct cmd_globals *globals, int argc, char **argv)
 {
     int words;
     const struct cmd *cmd = find_command(argc, argv, &words);
 
     if (!cmd)
-        return cmd_usage(&cmd_help, "there is no command '%s'", argv[0]);
+        return complain("there is no command ", argv[0]);
     if (asks_for_help(argc - words + 1, argv + words - 1)) {
         fputs(cmd->help, stdout);
         return CMD_DONE;
@@ -73,10 +79,10 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--version") == 0) {
             return cmd_version.run(&globals, 1, argv);
         } else {
-            return cmd_usage(&cmd_help, "unknown option '%s'", argv[i]);
+            return complain("unknown option ", argv[i]);
         }
     }
     if (i == argc)
-        return cmd_usage(&cmd_help, "no command was given");
+        return complain("no command was given", "");
     return run_command(&globals, argc - i, argv + i);
 }

@@ -14,6 +14,14 @@ enum view_state { VIEW_READY, VIEW_WAITING, VIEW_HELD, VIEW_SUSPENDED, VIEW_SEND
 
 enum action_kind { ACTION_HOLD, ACTION_RELEASE, ACTION_RETRY, ACTION_MOVE, ACTION_DROP };
 
+/* "hold" …, as operators type it; NULL behind the last. */
+static inline const char *action_name(enum action_kind kind)
+{
+    static const char *const names[] = { "hold", "release", "retry", "move", "drop" };
+
+    return kind <= ACTION_DROP ? names[kind] : NULL;
+}
+
 struct action {
     enum action_kind kind;
     /* the selection: all that are said must match */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/uio.h>
 
 #include "body_feed.h"
@@ -446,6 +447,8 @@ static void stream_ended(void *arg, enum stream_end why, const char *text)
     char words[TLS_ERROR_TEXT];
 
     enter(c);
+    if (text && strcasecmp(text, end_text(why)) == 0)
+        text = NULL;
     if (text && why != STREAM_EOF)
         snprintf(words, sizeof words, "%s: %s", end_text(why), text);
     else

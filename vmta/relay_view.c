@@ -160,20 +160,34 @@ bool relay_view_queue(struct relay *r, struct slice name,
 }
 
 /* ---------------------------------------------------------------- jobs */
+static bool is_party_held(const struct relay *r, struct slice name, bool is_tenant)
+{
+    const struct hold *h;
+
+    TAILQ_FOREACH(h, &r->mta.holds->rules, link) {
+        struct slice own = is_tenant ? h->tenant : h->vmta, other = is_tenant ? h->vmta : h->tenant;
+
+        if (h->job.n == 0 && h->domain.n == 0 && other.n == 0 && (own.n == 0 || slice_eq(own, name)))
+            return true;
+    }
+    return false;
+}
+
 static void job_row(struct relay *r, struct job *j, struct view_job *ret)
 {
     int64_t rate = meter_per_minute(&j->rate, r->mta.now->mono_ms);
+    bool is_held = j->held || is_party_held(r, j->tenant, true);
 
     *ret = (struct view_job){
         .tenant = j->tenant, .job = j->job, .delivered = j->delivered, .bounced = j->bounced, .expired = j->expired,
         .dropped = j->dropped, .bytes = j->bytes, .first_accepted_ms = j->first_accepted_ms, .delivered_per_min = rate,
     };
-    if (j->held)
+    if (is_held)
         ret->held = j->queued;
     else
         ret->ready = j->ready < j->queued ? j->ready : j->queued;
     ret->waiting = j->queued - ret->held - ret->ready;
-    if (rate > 0 && j->queued > 0 && !j->held)
+    if (rate > 0 && j->queued > 0 && !is_held)
         ret->eta_ms = r->mta.now->wall_ms + j->queued * MINUTE_MS / rate;
 }
 
@@ -231,19 +245,6 @@ static void look_at_queues(struct relay *r)
                 p->view.newest = &q->last.reply;
         }
     }
-}
-
-static bool is_party_held(const struct relay *r, struct slice name, bool is_tenant)
-{
-    const struct hold *h;
-
-    TAILQ_FOREACH(h, &r->mta.holds->rules, link) {
-        struct slice own = is_tenant ? h->tenant : h->vmta, other = is_tenant ? h->vmta : h->tenant;
-
-        if (h->job.n == 0 && h->domain.n == 0 && other.n == 0 && (own.n == 0 || slice_eq(own, name)))
-            return true;
-    }
-    return false;
 }
 
 static void stream_row(struct relay *r, struct party *p, bool is_tenant, struct view_stream *ret)

@@ -151,6 +151,28 @@ static void answer(struct task *t, int rc, int64_t matched, const char *text)
     t->done(t->arg, rc, &a, text);
 }
 
+static void log_selected(struct log_line *line, const char *key, struct slice value)
+{
+    if (value.n)
+        log_slice(line, key, value);
+}
+
+/* So that the log tells what was done to which mail, and not only that something was. */
+static void log_selection(struct log_line *line, const struct action *a)
+{
+    char id[ULID_TEXT];
+
+    log_selected(line, "tenant", a->tenant);
+    log_selected(line, "vmta", a->vmta);
+    log_selected(line, "domain", a->domain);
+    log_selected(line, "job", a->job);
+    log_selected(line, "to", a->to);
+    if (a->message) {
+        ulid_text(a->message, id);
+        log_text(line, "message", id);
+    }
+}
+
 static void end(struct task *t)
 {
     struct log_line line;
@@ -164,6 +186,8 @@ static void end(struct task *t)
     else
         answer(t, 0, t->expected > t->view.matched ? t->expected : t->view.matched, NULL);
     log_begin(&line, t->m->log, LOG_LEVEL_INFO, "task_ended");
+    log_text(&line, "do", action_name(t->a.kind));
+    log_selection(&line, &t->a);
     log_int(&line, "matched", t->view.matched);
     log_int(&line, "done", t->view.done);
     log_slice(&line, "by", t->a.who);

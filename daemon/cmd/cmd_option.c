@@ -72,5 +72,5 @@ int cmd_option_parse(const struct cmd *cmd, const struct cmd_option *options, in
             ret_operands[count++] = argv[i];
         }
     }
-    return count == operands ? CMD_DONE : cmd_usage(cmd, "%s is missing", operand_name);
+    return count == operands || !operand_name ? CMD_DONE : cmd_usage(cmd, "%s is missing", operand_name);
 }

@@ -20,8 +20,8 @@ struct cmd_option {
     struct cmd_option_list *list; /* the same, any number of times */
 };
 
-/* Reads options and operands, in any order; "--" ends the options. Exactly `operands` operands are wanted; operand_name says
- * what they are. CMD_DONE, or CMD_USAGE after having said why. */
+/* Reads options and operands, in any order; "--" ends the options. Exactly `operands` operands are wanted, or,
+ * without an operand_name, at most so many; the name says what they are. CMD_DONE, or CMD_USAGE after having said why. */
 int cmd_option_parse(const struct cmd *cmd, const struct cmd_option *options, int argc, char **argv, const char **ret_operands,
                      int operands, const char *operand_name);
 

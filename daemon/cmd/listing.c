@@ -2,6 +2,7 @@
 #include "listing.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { PAGE = 1000 };
 
@@ -95,6 +96,8 @@ int listing_run(const struct cmd_globals *globals, const struct cmd *cmd, const 
     status = client_find(globals, cmd, o->socket, &c);
     if (status == CMD_DONE)
         status = run(&c, &l);
+    if (status == CMD_DONE && !o->json && !o->jsonl && !l.table.has_title && isatty(STDERR_FILENO))
+        fputs("There is nothing to list.\n", stderr);
     if (status == CMD_DONE && o->json)
         puts(l.has_row ? "]" : "[]");
     else if (l.has_row && o->json)

@@ -27,6 +27,27 @@ static void selectors_of(const struct order_options *o, struct selector ret[SELE
     memcpy(ret, all, sizeof all);
 }
 
+int order_take_queue(const struct cmd *cmd, struct order_options *o, const char *queue)
+{
+    char *vmta, *domain;
+
+    if (!queue)
+        return CMD_DONE;
+    if (o->tenant || o->vmta || o->domain)
+        return cmd_usage(cmd, "a queue's name says tenant, VMTA and domain; '%s' stands beside one of them", queue);
+    if ((size_t)snprintf(o->queue, sizeof o->queue, "%s", queue) >= sizeof o->queue)
+        return cmd_usage(cmd, "a queue's name is no longer than %d bytes", ORDER_QUEUE_MAX - 1);
+    vmta = strchr(o->queue, '/');
+    domain = vmta ? strchr(vmta + 1, '/') : NULL;
+    if (!domain || vmta == o->queue || domain == vmta + 1 || !domain[1])
+        return cmd_usage(cmd, "'%s' is no queue: those are named tenant/vmta/domain", queue);
+    *vmta = *domain = '\0';
+    o->tenant = o->queue;
+    o->vmta = vmta + 1;
+    o->domain = domain + 1;
+    return CMD_DONE;
+}
+
 int order_check(const struct cmd *cmd, const struct order_options *o)
 {
     static const char *const states[] = { "ready", "waiting", "held", "suspended", "sending", NULL };
@@ -159,8 +180,17 @@ static int follow(const struct client *c, const char *task)
     return status;
 }
 
-static int report(const struct client *c, const struct order_options *o, const json_t *answer)
+/* A bare 0 leaves people in doubt. */
+static void explain_none(const struct order_options *o, bool is_rule)
 {
+    if (!isatty(STDERR_FILENO) || o->json)
+        return;
+    fprintf(stderr, "No mail matches now%s.\n", is_rule && !o->dry_run ? "; the hold stands, for mail that comes" : "");
+}
+
+static int report(const struct client *c, const char *what, const struct order_options *o, const json_t *answer)
+{
+    bool is_rule = strcmp(what, "hold") == 0 && !o->message && !o->older && !o->state;
     const char *task = json_string_value(json_object_get(answer, "task"));
     int status = CMD_DONE;
 
@@ -169,6 +199,8 @@ static int report(const struct client *c, const struct order_options *o, const j
     else
         printf("%lld\n", (long long)matched_of(answer));
     status = print_end();
+    if (matched_of(answer) == 0)
+        explain_none(o, is_rule);
     if (status == CMD_DONE && task && !o->dry_run && (o->wait || (isatty(STDERR_FILENO) && matched_of(answer))))
         status = follow(c, task);
     return status;
@@ -186,7 +218,7 @@ int order_run(const struct cmd_globals *globals, const struct cmd *cmd, const ch
     if (status == CMD_DONE)
         status = ask(&c, what, o, o->dry_run || none, &answer);
     if (status == CMD_DONE)
-        status = report(&c, o, answer);
+        status = report(&c, what, o, answer);
     json_decref(answer);
     return status;
 }

@@ -5,10 +5,13 @@
 #include "client.h"
 #include "cmd_option.h"
 
+enum { ORDER_QUEUE_MAX = 768 };
+
 struct order_options {
     /* which mail */
     const char *tenant, *vmta, *domain, *state, *message, *job, *older;
     bool all;
+    char queue[ORDER_QUEUE_MAX]; /* holds tenant, vmta and domain where they were said as a queue's name */
     /* what, and how */
     const char *to, *socket;
     bool dsn, refuse, dry_run, yes, wait, json;
@@ -29,6 +32,7 @@ struct order_options {
 
 #define ORDER_SELECTORS_HELP                                                        \
     "Selectors; all that are said must match:\n"                                    \
+    "  QUEUE            mail of this queue: tenant/vmta/domain\n"                   \
     "  --tenant T       mail of this tenant\n"                                      \
     "  --vmta V         that goes by this VMTA\n"                                   \
     "  --domain D       to this recipient domain; *.example.com: to any below it\n" \
@@ -45,6 +49,8 @@ struct order_options {
 
 /* Does it: prints how many recipients matched. A drop asks first unless o->yes. Returns an exit status. */
 int order_run(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, const struct order_options *o);
+/* Selects the mail of a queue, "tenant/vmta/domain"; NULL: does nothing. CMD_USAGE after having said what is wrong. */
+int order_take_queue(const struct cmd *cmd, struct order_options *o, const char *queue);
 /* Whether the selectors make sense: at least one, or --all alone; CMD_USAGE after having said why not. */
 int order_check(const struct cmd *cmd, const struct order_options *o);
 

@@ -1,12 +1,19 @@
 /* queue_order.c: `fairlead queue hold, release, retry, move, drop`: what is done to mail that selectors name. Main thread. */
+#include <string.h>
+
 #include "order.h"
 
 /* All five are alike: selectors, and an option or two of their own. */
 static int run_order(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, struct order_options *o,
                      const struct cmd_option *options, int argc, char **argv)
 {
-    int status = cmd_option_parse(cmd, options, argc, argv, NULL, 0, NULL);
+    const char *queue = NULL;
+    int status = cmd_option_parse(cmd, options, argc, argv, &queue, 1, NULL);
 
+    if (status == CMD_DONE)
+        status = order_take_queue(cmd, o, queue);
+    if (status == CMD_DONE && strcmp(what, "move") == 0 && !o->to)
+        return cmd_usage(cmd, "--to VMTA_OR_POOL is missing");
     if (status == CMD_DONE)
         status = order_check(cmd, o);
     return status == CMD_DONE ? order_run(globals, cmd, what, o) : status;
@@ -28,6 +35,7 @@ const struct cmd cmd_queue_hold = {
             "or job is a standing rule: it also covers mail that comes later, and survives a restart. Held mail does not\n"
             "expire. Prints how many recipients matched.\n\n" ORDER_SELECTORS_HELP ORDER_OPTIONS_HELP "\n"
             "Examples:\n"
+            "  fairlead queue hold acme/mta1/example.com\n"
             "  fairlead queue hold --domain example.com\n"
             "  fairlead queue hold --tenant acme --vmta mta1\n",
     .run = hold_run,
@@ -68,6 +76,7 @@ const struct cmd cmd_queue_retry = {
             "Makes the selected mail due now, and lets what it waits for (a path, a host, a log-in) be tried at once. Held\n"
             "mail stays held. Prints how many recipients matched.\n\n" ORDER_SELECTORS_HELP ORDER_OPTIONS_HELP "\n"
             "Example:\n"
+            "  fairlead queue retry acme/mta1/example.com\n"
             "  fairlead queue retry --tenant acme --domain example.com\n",
     .run = retry_run,
 };
@@ -76,13 +85,8 @@ static int move_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct order_options o = { 0 };
     const struct cmd_option options[] = { { "to", .text = &o.to }, ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 } };
-    int status = cmd_option_parse(&cmd_queue_move, options, argc, argv, NULL, 0, NULL);
 
-    if (status == CMD_DONE && !o.to)
-        return cmd_usage(&cmd_queue_move, "--to VMTA_OR_POOL is missing");
-    if (status == CMD_DONE)
-        status = order_check(&cmd_queue_move, &o);
-    return status == CMD_DONE ? order_run(globals, &cmd_queue_move, "move", &o) : status;
+    return run_order(globals, &cmd_queue_move, "move", &o, options, argc, argv);
 }
 
 const struct cmd cmd_queue_move = {

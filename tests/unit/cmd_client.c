@@ -174,6 +174,10 @@ static void wrong_usage_is_told_before_the_daemon_is_asked(void **state)
     expect_failure(2, "queue hold --job j1", "TENANT/JOB");
     expect_failure(2, "queue move --tenant acme", "--to");
     expect_failure(2, "queue hold --dsn --tenant acme", "--dsn");
+    expect_failure(2, "queue retry acme/mta1", "tenant/vmta/domain");
+    expect_failure(2, "queue retry acme//d0.test", "tenant/vmta/domain");
+    expect_failure(2, "queue retry acme/mta1/d0.test --vmta mta1", "beside");
+    expect_failure(2, "queue retry acme/mta1/d0.test spare", "spare");
     expect_failure(1, "queue hold --message x", "message id");
     expect_failure(1, "message show x", "message id");
     expect_failure(2, "message show", "missing");
@@ -292,6 +296,9 @@ static void an_order_says_what_was_typed(void **state)
     assert_true(d->relay.last_refuse);
     assert_int_equal(run("queue retry --all --wait"), CMD_DONE);
     assert_true(d->relay.last_all);
+    assert_int_equal(run("queue retry acme/mta1/d0.test"), CMD_DONE);
+    assert_int_equal(d->relay.last_kind, ACTION_RETRY);
+    assert_string_equal(d->relay.last_domain, "d0.test");
     json_decref(json_out("queue release --tenant acme --json"));
     assert_int_equal(d->relay.last_kind, ACTION_RELEASE);
     expect_failure(1, "queue move --to foreign --tenant acme", "fairlead queue move");
