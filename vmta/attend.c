@@ -15,6 +15,9 @@ enum {
     IDLE_FREED_A_TURN = 100,
     VERDICT_LASTS_MS = 60 * 1000, /* of a domain that takes no mail: asked again then */
     MEMORY_RETRY_MS = 1000,
+    OVERDUE_GRACE_MS = 60 * 1000,
+    RELEASED_GRACE_MS = 60 * 60 * 1000,
+    LOOK_UP_MS = 30 * 1000,
 };
 
 void attend_forget_place(struct mta *m, struct queue *q)
@@ -158,7 +161,7 @@ static void shed_some(struct mta *m, struct queue *q)
             shed_fresh(m, e);
             continue;
         }
-        queue_note_parked(q, m->now->wall_ms, e->env->expires_ms);
+        queue_note_parked(q, m->now->wall_ms, e->env);
         q->rewind = true;
         queue_entry_free(&m->queues, e);
     }
@@ -253,6 +256,8 @@ static void expire(struct mta *m, struct queue *q)
 
     if (q->loading || !retry_is_expired(m->now->wall_ms, q->next_expiry_ms, m->clock.stepped_ms, q->last.reply.time_ms))
         return;
+    if (q->released_ms && m->now->mono_ms - q->released_ms < RELEASED_GRACE_MS)
+        return;
     expire_in_memory(m, q);
     if (queue_parked(q) <= 0) {
         q->next_expiry_ms = m->now->wall_ms + MINUTE_MS;
@@ -261,6 +266,41 @@ static void expire(struct mta *m, struct queue *q)
     l = begin_load(m, q);
     if (l)
         store_load_expired(m->store, q->key.id, m->now->wall_ms, LOAD_BATCH, on_expired, l);
+}
+
+/* It may go, but limits let it go so slowly that mail becomes too old meanwhile. What is tried at its expiry is given time for that. */
+static void expire_overdue(struct mta *m, struct queue *q)
+{
+    if (m->now->wall_ms - q->next_expiry_ms > OVERDUE_GRACE_MS)
+        expire(m, q);
+}
+
+static void on_looked_up(void *arg, int rc, const struct load_result *r)
+{
+    struct mta *m;
+    struct queue *q = end_load(arg, &m);
+
+    if (rc == 0 && r->count > 0) {
+        q->oldest_parked_ms = r->envelopes[0]->received_ms;
+        q->next_expiry_ms = r->envelopes[0]->expires_ms;
+    }
+    for (int i = 0; rc == 0 && i < r->count; i++)
+        envelope_unref(r->envelopes[i]);
+    attend_soon(m, q);
+}
+
+/* Which parked mail expires first, and so is the oldest: known exactly now and then, and in between as a bound. */
+static void look_up_oldest(struct mta *m, struct queue *q)
+{
+    struct queue_load *l;
+
+    if (q->loading || queue_parked(q) <= 0 || (q->looked_up_ms && m->now->mono_ms - q->looked_up_ms < LOOK_UP_MS))
+        return;
+    l = begin_load(m, q);
+    if (!l)
+        return;
+    q->looked_up_ms = m->now->mono_ms;
+    store_load_expired(m->store, q->key.id, NEVER_MS, 1, on_looked_up, l);
 }
 
 /* ---------------------------------------------------------------- delay notices */
@@ -348,7 +388,7 @@ static void resolve(struct mta *m, struct queue *q)
 {
     if (q->resolve == RESOLVE_BOUNCE && q->verdict_until_ms <= m->now->mono_ms)
         q->resolve = RESOLVE_NEEDED;
-    if (q->resolve == RESOLVE_DONE && q->site->expires_ms <= m->now->mono_ms && q->sending == 0)
+    if (q->resolve == RESOLVE_DONE && q->site->expires_ms <= m->now->mono_ms)
         q->resolve = RESOLVE_NEEDED;
     if (q->resolve == RESOLVE_NEEDED && q->ready_entries > 0 && sites_resolve(&m->sites, q) < 0)
         queue_set_wake(&m->queues, q, m->now->wall_ms + MEMORY_RETRY_MS);
@@ -422,6 +462,8 @@ static void attend(struct mta *m, struct queue *q)
         tell_delays(m, q);
     } else {
         load(m, q);
+        look_up_oldest(m, q);
+        expire_overdue(m, q);
         resolve(m, q);
         if (q->resolve == RESOLVE_BOUNCE)
             bounce_ready(m, q);

@@ -8,9 +8,9 @@
 #include "setback.h"
 
 enum {
-    /* How many recipients of one queue may be in memory, as memory fills: a queue alone may take a quarter; when all is taken, a queue
+    /* How many recipients of one queue may be in memory, as memory fills: a queue alone may take an eighth; when all is taken, a queue
      * that has next to nothing there still goes on. */
-    QUEUE_SHARE_OF_MEMORY = 4,
+    QUEUE_SHARE_OF_MEMORY = 8,
     QUEUE_WHEN_HALF_FULL = 2000,
     QUEUE_WHEN_FULL = 50,
     BODIES_KEPT = 1000, /* recipients of a queue whose content stays in memory; the rest is read again when it is sent */
@@ -84,13 +84,11 @@ static void enter_queue(struct mta *m, struct envelope *env, int first, bool fre
     for (int i = first; i < env->rcpt_count; i++)
         n += env->rcpts[i].queue.id == q->key.id;
     queue_count(&m->queues, q, 1, n, env->size);
-    if (!q->oldest_ms || env->received_ms < q->oldest_ms)
-        q->oldest_ms = env->received_ms;
     if (fresh && attend_take_in(m, q, env, false) == n) {
         if (counts_in_store && queue_in_memory(q) > BODIES_KEPT)
             body_forget(env->body);
     } else {
-        queue_note_parked(q, env->rcpts[first].due_ms, env->expires_ms);
+        queue_note_parked(q, env->rcpts[first].due_ms, env);
         q->rewind = true;
     }
     sched_update(&m->sched, q);
@@ -221,7 +219,7 @@ static int recover_queue(struct mta *m, const struct stored_queue *s)
         return FL_ENOMEM;
     queue_count(&m->queues, q, s->messages, s->recipients, s->bytes);
     q->next_due_ms = s->next_due_ms;
-    q->oldest_ms = s->oldest_ms;
+    q->oldest_parked_ms = s->oldest_ms;
     /* its first expiry is looked up when it can have come */
     q->next_expiry_ms = s->recipients ? m->now->wall_ms : NEVER_MS;
     q->attempts = s->attempts;

@@ -73,7 +73,8 @@ struct conn {
     int64_t cost, rcpts;       /* of that one: what was charged in advance, for how many */
     int64_t next_cost, next_rcpts; /* of the one that rides along */
     bool probe;
-    bool used;                 /* it carried a transaction */
+
+    int carried;               /* transactions begun on it */
     bool alone;                /* it carries raw content (BINARYMIME), and nothing else before or after */
 };
 TAILQ_HEAD(conn_list, conn);

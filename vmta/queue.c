@@ -202,7 +202,7 @@ void queue_count(struct queues *qs, struct queue *q, int64_t messages, int64_t r
     party_count(&q->tenant_state->party, messages, recipients, bytes);
     party_count(&q->vmta_state->party, messages, recipients, bytes);
     if (q->recipients == 0) {
-        q->oldest_ms = 0;
+        q->oldest_parked_ms = 0;
         q->next_due_ms = q->next_expiry_ms = NEVER_MS;
     }
 }
@@ -274,8 +274,6 @@ struct queue_entry *queue_entry_new(struct queues *qs, struct queue *q, struct e
     qs->memory_rcpts += count;
     if (env->expires_ms < q->next_expiry_ms)
         q->next_expiry_ms = env->expires_ms;
-    if (!q->oldest_ms || env->received_ms < q->oldest_ms)
-        q->oldest_ms = env->received_ms;
     return e;
 }
 
@@ -378,14 +376,31 @@ void queue_entry_free(struct queues *qs, struct queue_entry *e)
 }
 
 /* ---------------------------------------------------------------- parked, and when to look again */
-void queue_note_parked(struct queue *q, int64_t due_ms, int64_t expires_ms)
+void queue_note_parked(struct queue *q, int64_t due_ms, const struct envelope *env)
 {
     if (due_ms < q->next_due_ms)
         q->next_due_ms = due_ms;
     if (due_ms <= q->after.due_ms)
         q->rewind = true;
-    if (expires_ms < q->next_expiry_ms)
-        q->next_expiry_ms = expires_ms;
+    if (env->expires_ms < q->next_expiry_ms)
+        q->next_expiry_ms = env->expires_ms;
+    if (!q->oldest_parked_ms || env->received_ms < q->oldest_parked_ms)
+        q->oldest_parked_ms = env->received_ms;
+}
+
+static int64_t older(int64_t a, int64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+int64_t queue_oldest_ms(const struct queue *q)
+{
+    const struct queue_entry *ready = TAILQ_FIRST(&q->ready), *busy = TAILQ_FIRST(&q->busy);
+    int64_t oldest = queue_parked(q) > 0 ? q->oldest_parked_ms : 0;
+
+    if (ready)
+        oldest = older(oldest, ready->env->received_ms);
+    return busy ? older(oldest, busy->env->received_ms) : oldest;
 }
 
 void queue_set_wake(struct queues *qs, struct queue *q, int64_t wall_ms)

@@ -91,7 +91,9 @@ struct queue {
     struct load_key after;
     bool loading, rewind;               /* rewind: something was parked before `after`: load from the beginning */
     int64_t next_expiry_ms;             /* wall; no recipient expires before; NEVER_MS: none known */
-    int64_t oldest_ms;                  /* wall: received, of the oldest known; 0: none */
+    int64_t oldest_parked_ms;           /* wall: received, of the oldest parked; 0: none known; looked up anew now and then */
+    int64_t looked_up_ms;               /* mono: when oldest_parked_ms and next_expiry_ms were looked up last */
+    int64_t released_ms;                /* mono: a hold ended; what is too old is tried once more before it expires; 0: never */
 
     /* its own clock */
     int attempts;
@@ -188,8 +190,10 @@ void queue_entry_free(struct queues *qs, struct queue_entry *e);
 bool queues_has_rcpt(const struct queues *qs, const struct ulid *message, uint32_t number);
 struct message_entries *queues_message(const struct queues *qs, const struct ulid *message);
 
-/* Parks n recipients of it: in the database from now on, due then. Keeps next_due_ms, rewind and next_expiry_ms right. */
-void queue_note_parked(struct queue *q, int64_t due_ms, int64_t expires_ms);
+/* A recipient of env is parked in the database from now on, due then. Keeps what is known of the parked right. */
+void queue_note_parked(struct queue *q, int64_t due_ms, const struct envelope *env);
+/* When its oldest mail was received (wall); 0: it is empty, or nothing is known. */
+int64_t queue_oldest_ms(const struct queue *q);
 /* Sets when the loop has to look at it again: its clock, what is due next, what expires. */
 void queue_set_wake(struct queues *qs, struct queue *q, int64_t wall_ms);
 /* The queue whose time has come, taken out of the heap; NULL: none. */

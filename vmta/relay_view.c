@@ -32,7 +32,7 @@ static void queue_row(struct relay *r, struct queue *q, struct buf *why, struct 
     *ret = (struct view_queue){
         .name = slice_of(q->name), .tenant = q->key.tenant, .vmta = q->key.vmta, .domain = q->key.domain,
         .state = queue_view_state(m, q), .messages = q->messages, .recipients = q->recipients, .bytes = q->bytes,
-        .oldest_ms = q->recipients ? q->oldest_ms : 0, .next_attempt_ms = why_next_attempt(m, q),
+        .oldest_ms = queue_oldest_ms(q), .next_attempt_ms = why_next_attempt(m, q),
         .connections = delivery_connections_of(m->delivery, q), .in_flight = 0,
         .delivered_per_min = meter_per_minute(&q->delivered, m->now->mono_ms), .why = buf_slice(why), .last_reply = q->last.reply,
     };
@@ -233,14 +233,15 @@ static void look_at_queues(struct relay *r)
 {
     for (struct queue *q = r->mta.queues.by_name; q; q = queues_next(q)) {
         struct party *parties[] = { &q->tenant_state->party, &q->vmta_state->party };
+        int64_t oldest = queue_oldest_ms(q);
 
         for (int i = 0; i < 2; i++) {
             struct party *p = parties[i];
 
             if (p->view.walk != r->walk)
                 p->view = (struct party_view){ .walk = r->walk };
-            if (q->recipients && q->oldest_ms && (!p->view.oldest_ms || q->oldest_ms < p->view.oldest_ms))
-                p->view.oldest_ms = q->oldest_ms;
+            if (oldest && (!p->view.oldest_ms || oldest < p->view.oldest_ms))
+                p->view.oldest_ms = oldest;
             if (q->last.reply.time_ms && (!p->view.newest || q->last.reply.time_ms > p->view.newest->time_ms))
                 p->view.newest = &q->last.reply;
         }
@@ -314,9 +315,10 @@ struct oldest {
 
 static void oldest_add(struct oldest **table, const struct queue *q)
 {
+    int64_t ms = queue_oldest_ms(q);
     struct oldest *o;
 
-    if (!q->recipients || !q->oldest_ms)
+    if (!ms)
         return;
     HASH_FIND_PTR(*table, &q->counters, o);
     if (!o) {
@@ -326,8 +328,8 @@ static void oldest_add(struct oldest **table, const struct queue *q)
         o->of = q->counters;
         HASH_ADD_PTR(*table, of, o);
     }
-    if (!o->ms || q->oldest_ms < o->ms)
-        o->ms = q->oldest_ms;
+    if (!o->ms || ms < o->ms)
+        o->ms = ms;
 }
 
 void relay_view_counters(struct relay *r, void (*visit)(void *arg, const struct view_counter *c), void *arg)

@@ -8,6 +8,7 @@ enum {
     VTIME_UNIT = 1 << 16,          /* of one recipient (or millisecond) of a tenant with share 1 */
     FIRST_MS_PER_RCPT = 50,
     NO_CONNECTION_WAIT_MS = 1000,
+    YIELD_AFTER_TRANSACTIONS = 5,
     YIELD_AFTER_RCPTS = 20,        /* that another profile's tenant is behind, before a busy slot changes hands */
 };
 
@@ -195,7 +196,7 @@ static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct 
     charge(sh->tenant, *ret_cost);
     TAILQ_REMOVE(&sh->ring, t, ring);
     TAILQ_INSERT_TAIL(&sh->ring, t, ring);
-    c->used = true;
+    c->carried++;
     c->alone = e->env->body_type == BODY_BINARY;
     queue_entry_move(e, ENTRY_SENDING);
     sched_update(s, q);
@@ -225,13 +226,16 @@ static bool is_making_room(const struct path *p)
 }
 
 /* All slots are taken and another profile's tenant is far behind, or has no connection at all: this one makes room for it. */
-static bool must_yield(struct sched *s, struct path *p, const struct lane *l)
+static bool must_yield(struct sched *s, struct path *p, const struct lane *l, const struct conn *c)
 {
     const struct share *mine = HEAP_ENTRY(heap_first(&l->heap), struct share, node);
     struct share *other_share = NULL;
     struct lane *other;
 
     if (p->lane_count < 2 || !path_is_bound(p) || is_making_room(p))
+        return false;
+    /* a connection that was opened for its lane does some work before it makes room again */
+    if (c->carried < YIELD_AFTER_TRANSACTIONS)
         return false;
     other = hungriest(s, p, &other_share);
     if (!other || other == l)
@@ -253,7 +257,7 @@ static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
         sh = deal(l, NULL, &rcpts);
         if (!sh)
             continue;
-        if (c->alone || (c->used && goes_alone(sh)) || must_yield(s, p, l)) {
+        if (c->alone || (c->carried > 0 && goes_alone(sh)) || must_yield(s, p, l, c)) {
             conn_move(c, CONN_CLOSING);
             *ret = (struct sched_order){ .type = SCHED_CLOSE, .lane = l, .conn = c };
             return true;

@@ -26,6 +26,7 @@ struct settling {
     void (*done)(void *arg);
     void *arg;
     int count;
+    struct settle_rcpt *rows;      /* for the store, one for each verdict */
     struct settle_verdict verdict[];
 };
 
@@ -45,14 +46,15 @@ static struct last_reply keep_reply(struct settling *s, struct last_reply r)
 static struct settling *settling_new(struct mta *m, struct queue *q, struct envelope *env,
                                      const struct settle_verdict *verdicts, int count, const struct settle_place *place)
 {
-    struct arena *arena = arena_new(sizeof(struct settling) + (size_t)count * (sizeof *verdicts + 256));
+    struct arena *arena = arena_new(sizeof(struct settling) + (size_t)count * (sizeof *verdicts + sizeof(struct settle_rcpt) + 256));
     struct settling *s = arena ? arena_alloc(arena, sizeof *s + (size_t)count * sizeof *verdicts) : NULL;
+    struct settle_rcpt *rows = s ? arena_alloc(arena, (size_t)count * sizeof *rows) : NULL;
 
-    if (!s) {
+    if (!rows) {
         arena_free(arena);
         return NULL;
     }
-    *s = (struct settling){ .m = m, .queue = q, .env = envelope_ref(env), .arena = arena, .count = count };
+    *s = (struct settling){ .m = m, .queue = q, .env = envelope_ref(env), .arena = arena, .count = count, .rows = rows };
     s->ended_ms = m->now->wall_ms;
     s->place.delivery_ms = -1;
     if (place) {
@@ -156,7 +158,7 @@ static bool is_first_there(const struct settling *s, int i)
 static void count_move(struct settling *s, const struct settle_verdict *v, bool first)
 {
     queue_count(&s->m->queues, v->to, first, 1, first ? s->env->size : 0);
-    queue_note_parked(v->to, v->due_ms, s->env->expires_ms);
+    queue_note_parked(v->to, v->due_ms, s->env);
     attend_soon(s->m, v->to);
 }
 
@@ -178,7 +180,7 @@ static void on_settled(void *arg, const struct settle_result *result)
             count_move(s, v, is_first_there(s, i));
             moved++;
         } else {
-            queue_note_parked(q, v->due_ms, s->env->expires_ms);
+            queue_note_parked(q, v->due_ms, s->env);
         }
         count_job(s, v);
         if (v->kind != SETTLE_PARK || v->is_deferral)
@@ -201,24 +203,13 @@ static void on_settled(void *arg, const struct settle_result *result)
 /* ---------------------------------------------------------------- to the store */
 static void post(struct settling *s)
 {
-    struct settle_rcpt *rcpts = arena_alloc(s->arena, (size_t)s->count * sizeof *rcpts);
     bool ends = s->count == s->env->rcpt_count;
 
-    if (!rcpts) {
-        /* the recipients stay where they are, and are attempted again */
-        s->m->figures->settles--;
-        s->queue->pending--;
-        if (s->entry)
-            queue_entry_free(&s->m->queues, s->entry);
-        s->queue->rewind = true;
-        settling_free(s);
-        return;
-    }
     for (int i = 0; i < s->count; i++) {
         const struct settle_verdict *v = &s->verdict[i];
         const struct envelope_rcpt *r = &s->env->rcpts[v->rcpt];
 
-        rcpts[i] = (struct settle_rcpt){
+        s->rows[i] = (struct settle_rcpt){
             .number = r->number, .kind = v->kind, .attempts = r->attempts + v->counts_attempt, .due_ms = v->due_ms,
             .delay_notified = r->delay_notified || v->delay_notice, .queue = v->to ? &v->to->key : NULL, .reply = v->reply,
         };
@@ -226,8 +217,7 @@ static void post(struct settling *s)
     }
     if (!ends)
         s->env->fresh = false;
-    store_settle(s->m->store, s->env, rcpts, s->count, s->dsn, s->dsn_fresh,
-                 on_settled, s);
+    store_settle(s->m->store, s->env, s->rows, s->count, s->dsn, s->dsn_fresh, on_settled, s);
 }
 
 static enum dsn_action action_of(const struct settle_verdict *v)

@@ -9,6 +9,8 @@ static void rematch(struct mta *m)
         const struct hold *before = q->hold;
 
         q->hold = holds_match(m->holds, q);
+        if (before && !q->hold)
+            q->released_ms = m->now->mono_ms;
         if (q->hold != before)
             attend_soon(m, q);
         sched_update(&m->sched, q);

@@ -336,24 +336,46 @@ static bool act_on_memory(struct task *t, struct queue *q)
     return t->message_at >= t->message_count;
 }
 
-static void act_on_parked(struct task *t, struct envelope *env)
+/* Those of its recipients that lie in one queue, from `first` on, in one settle. */
+static void act_on_queue_of(struct task *t, struct queue *q, struct envelope *env, int first, struct settle_verdict *v)
 {
-    for (int i = 0; i < env->rcpt_count; i++) {
-        struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
-        struct settle_verdict v;
+    int n = 0;
 
-        if (!q || !selects_queue(t, q) || queues_has_rcpt(&t->m->queues, &env->id, env->rcpts[i].number))
+    for (int i = first; i < env->rcpt_count; i++) {
+        if (env->rcpts[i].queue.id != q->key.id || queues_has_rcpt(&t->m->queues, &env->id, env->rcpts[i].number))
             continue;
         t->found_any = true;
         t->view.matched++;
         t->view.done++;
         wake_once(t, q);
-        if (t->a.dry_run || !verdict_of(t, q, env, i, &v))
-            continue;
-        /* one settle a recipient: those of one message may lie in several queues */
-        t->under_way++;
-        settle_parked(t->m, q, env, &v, 1, on_done, t);
+        if (!t->a.dry_run && verdict_of(t, q, env, i, &v[n]))
+            n++;
     }
+    if (n == 0)
+        return;
+    t->under_way++;
+    settle_parked(t->m, q, env, v, n, on_done, t);
+}
+
+static bool is_first_of_queue(const struct envelope *env, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (env->rcpts[k].queue.id == env->rcpts[i].queue.id)
+            return false;
+    return true;
+}
+
+static void act_on_parked(struct task *t, struct envelope *env)
+{
+    struct settle_verdict *v = calloc((size_t)env->rcpt_count, sizeof *v);
+
+    for (int i = 0; v && i < env->rcpt_count; i++) {
+        struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
+
+        if (q && is_first_of_queue(env, i) && selects_queue(t, q))
+            act_on_queue_of(t, q, env, i, v);
+    }
+    free(v);
 }
 
 static void next_queue(struct task *t)

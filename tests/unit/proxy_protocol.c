@@ -74,7 +74,7 @@ static void check_peer(const struct proxy_parser *p, const struct sample *s)
 /* Feeds a copy of exactly n bytes, so that a read past their end is found; returns how many were taken. */
 static size_t feed(struct proxy_parser *p, const char *bytes, size_t n)
 {
-    char *exact = malloc(n ? n : 1);
+    char *exact = calloc(1, n ? n : 1);
     struct slice in = slice_make(exact, n);
     size_t taken;
 

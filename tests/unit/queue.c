@@ -152,14 +152,17 @@ static void what_is_parked_before_the_place_of_the_load_rewinds_it(void **state)
 {
     struct stream_desk *d = open_desk();
     struct queue *q = stream_desk_queue(d, "one", "v", "a.test", "x");
+    const struct envelope younger = { .received_ms = 4000, .expires_ms = 90000 }, older = { .received_ms = 3000, .expires_ms = 95000 };
 
     q->after.due_ms = 5000;
-    queue_note_parked(q, 6000, 90000);
+    queue_note_parked(q, 6000, &younger);
     assert_false(q->rewind);
     assert_int_equal(q->next_due_ms, 6000);
     assert_int_equal(q->next_expiry_ms, 90000);
-    queue_note_parked(q, 5000, 95000);
+    assert_int_equal(q->oldest_parked_ms, 4000);
+    queue_note_parked(q, 5000, &older);
     assert_true(q->rewind);
+    assert_int_equal(q->oldest_parked_ms, 3000);
     assert_int_equal(q->next_due_ms, 5000);
     assert_int_equal(q->next_expiry_ms, 90000);
     close_desk(d);
