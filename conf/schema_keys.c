@@ -179,7 +179,7 @@ const struct schema_key schema_keys[] = {
     { .in = BLOCK_COMMIT_GROUP, .name = "max_bytes", .type = VALUE_SIZE, .offset = CONF(store.group_max_bytes), .min = KIB,
       .max = GIB, .fallback = "8MiB", .example = "8MiB", .help = "Bytes in one transaction." },
     { .in = BLOCK_STORE, .name = "inline_max", .type = VALUE_SIZE, .offset = CONF(store.inline_max), .min = 0, .max = MIB,
-      .fallback = "8KiB", .example = "8KiB", .help = "Larger bodies, and all that is parked, lie in segment files." },
+      .fallback = "8KiB", .example = "8KiB", .help = "Without effect in this version: all bodies lie in segment files." },
     { .in = BLOCK_STORE, .name = "min_free_space", .type = VALUE_SIZE, .offset = CONF(store.min_free_space), .min = MIB,
       .max = TIB, .fallback = "512MiB", .example = "512MiB",
       .help = "With less free space 452 is answered; deliveries go on." },

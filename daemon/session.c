@@ -207,6 +207,9 @@ static void body_finished(void *arg, int rc)
     }
     if (rc < 0) {
         reply = session_body_reply(rc);
+        for (int i = 0; i < ss->message.rcpt_count; i++)
+            ingest_rejected(ingest_of(ss), &ss->origin, ss->message.reverse_path, ss->message.rcpts[i].address,
+                            reply.code == 452 ? "store_full" : "store_failed", &reply);
         session_body_drop(&ss->body);
         answer_commit(ss, &reply);
         return;

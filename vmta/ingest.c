@@ -399,11 +399,29 @@ static void tell_accepted(struct intaking *t)
     t->ingest->ports.event(t->ingest->ports.arg, &e);
 }
 
+/* The store has the last word: what it refuses is a refusal like any other. */
+static void tell_refused(struct intaking *t, const char *reason, const struct ingest_reply *reply)
+{
+    const struct envelope *env = t->env;
+
+    for (int i = 0; i < env->rcpt_count; i++) {
+        struct event e = {
+            .kind = EVENT_REJECTED, .tenant = env->tenant, .user = env->user, .client_ip = env->client_ip,
+            .from = env->reverse_path, .has_from = true, .to = env->rcpts[i].address, .code = reply->code,
+            .enhanced = slice_of(reply->enhanced), .text = slice_of(reply->text), .reason = reason, .queued_ms = -1,
+            .delivery_ms = -1, .size = -1, .recipients = -1,
+        };
+
+        t->ingest->ports.event(t->ingest->ports.arg, &e);
+    }
+}
+
 static void on_stored(void *arg, int rc)
 {
     struct intaking *t = arg;
     struct ingest *in = t->ingest;
     struct ingest_reply reply = { .code = 250 };
+    const char *reason;
     char id[ULID_TEXT];
 
     quota_done(in->quotas, &t->quota, rc == 0);
@@ -414,7 +432,9 @@ static void on_stored(void *arg, int rc)
         snprintf(reply.text, sizeof reply.text, "Ok: queued as %s", id);
         tell_accepted(t);
     } else {
-        set_refusal(rc == FL_EFULL ? NO_STORE_FULL : rc == FL_ENOMEM ? NO_MEMORY : NO_STORE_FAILED, &reply);
+        reason = set_refusal(rc == FL_EFULL ? NO_STORE_FULL : rc == FL_ENOMEM ? NO_MEMORY : NO_STORE_FAILED, &reply);
+        if (t->done)
+            tell_refused(t, reason, &reply);
     }
     in->ports.accepted(in->ports.arg, t->env, t->fresh, rc);
     if (t->done)

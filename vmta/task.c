@@ -181,10 +181,14 @@ static void end(struct task *t)
         return;
     t->view.running = false;
     t->view.ended_ms = t->m->now->wall_ms;
+    if (t->expected > t->view.matched)
+        t->view.matched = t->expected;
+    if (t->a.kind == ACTION_RELEASE && t->expected >= 0)
+        t->view.done = t->view.matched; /* the rule that went did it, without touching rows */
     if (t->a.message && !t->found_any)
         answer(t, FL_ENOENT, 0, "no such message");
     else
-        answer(t, 0, t->expected > t->view.matched ? t->expected : t->view.matched, NULL);
+        answer(t, 0, t->view.matched, NULL);
     log_begin(&line, t->m->log, LOG_LEVEL_INFO, "task_ended");
     log_text(&line, "do", action_name(t->a.kind));
     log_selection(&line, &t->a);
