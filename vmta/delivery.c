@@ -361,9 +361,12 @@ struct judged {
     struct last_reply why;          /* of that one, or of the last deferral */
 };
 
-static struct last_reply reply_of(struct delivering *dv, const struct rcpt_result *r)
+/* Where MAIL was refused, its reply speaks for every recipient. */
+static struct last_reply reply_of(struct delivering *dv, const struct transaction_result *t, const struct rcpt_result *r)
 {
-    return note_of_reply(&r->reply, r->stage, slice_of(dv->host), dv->delivery->m->now->wall_ms);
+    const struct reply *reply = t->mail_refused ? &t->reply : &r->reply;
+
+    return note_of_reply(reply, t->mail_refused ? STAGE_MAIL : r->stage, slice_of(dv->host), dv->delivery->m->now->wall_ms);
 }
 
 static void stays(struct judged *j, int index, const struct outcome *o, const struct last_reply *reply)
@@ -388,7 +391,7 @@ static void judge_rcpt(struct delivering *dv, struct queue_entry *e, const struc
     struct settle_verdict *v = &j->verdict[j->settled];
     int64_t wall = m->now->wall_ms;
 
-    *v = (struct settle_verdict){ .rcpt = e->rcpt[i], .reply = reply_of(dv, r), .counts_attempt = true, .dsn = true };
+    *v = (struct settle_verdict){ .rcpt = e->rcpt[i], .reply = reply_of(dv, t, r), .counts_attempt = true, .dsn = true };
     if (o.verdict == OUTCOME_DELIVERED) {
         v->kind = SETTLE_DELIVERED;
         v->dsn = !t->remote_has_dsn;
