@@ -409,7 +409,7 @@ const struct schema_key schema_keys[] = {
                          "delivery_ms", "size", "queue", "recipients"), .fallback_says = "all",
       .example = "[time, id, to, code, text]", .help = "Which fields." },
     { .in = BLOCK_ACCOUNTING, .name = "rotate", .forms = FORM_BLOCK, .of = BLOCK_ROTATE, .flags = KEY_INLINE,
-      .help = "When to begin a new file; the old one is named `FILE.<time>`." },
+      .help = "When to begin a new file (SIGHUP does as well); the old one is named `FILE.<time>`." },
     { .in = BLOCK_ROTATE, .name = "size", .type = VALUE_SIZE, .offset = ACCOUNTING(rotate_size), .min = 1, .max = TIB,
       .example = "256MiB", .help = "At this size." },
     { .in = BLOCK_ROTATE, .name = "every", .type = VALUE_SPAN, .offset = ACCOUNTING(rotate_every_ms), .min = 1,

@@ -152,6 +152,12 @@ void accounting_event(struct accounting *a, const struct event *e)
     }
 }
 
+void accounting_begin_anew(struct accounting *a)
+{
+    for (int i = 0; i < a->count; i++)
+        a->files.begin_anew(a->sinks[i].file);
+}
+
 void accounting_free(struct accounting *a)
 {
     struct sink *sinks;

@@ -16,6 +16,7 @@ struct accounting_files {
     int (*open)(void *arg, const struct conf_accounting *sink, void **ret_file, struct fl_err *err);
     /* Adds a line with its LF; copied. Must not block. */
     void (*write)(void *file, struct slice line);
+    void (*begin_anew)(void *file); /* a new file under the name; the old one is kept beside it */
     void (*close)(void *file); /* after what was written to it */
 };
 
@@ -26,6 +27,8 @@ int accounting_new(const struct accounting_files *files, const struct conf *conf
 int accounting_set_conf(struct accounting *a, const struct conf *conf, struct fl_err *err);
 /* Writes the event into each file that wants it. */
 void accounting_event(struct accounting *a, const struct event *e);
+/* Each file begins anew (SIGHUP). */
+void accounting_begin_anew(struct accounting *a);
 /* Closes the files. Takes NULL. */
 void accounting_free(struct accounting *a);
 

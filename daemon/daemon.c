@@ -105,12 +105,15 @@ static void on_stop(void *arg)
         loop_stop(d->loop);
 }
 
-static void on_reload(void *arg)
+/* SIGHUP: the configuration is read again, and accounting begins new files. */
+static void on_hangup(void *arg)
 {
     struct daemon *d = arg;
 
-    if (d->state == DAEMON_READY)
-        reload_request(d->reload, NULL, NULL);
+    if (d->state != DAEMON_READY)
+        return;
+    accounting_begin_anew(d->accounting);
+    reload_request(d->reload, NULL, NULL);
 }
 
 /* ---------------------------------------------------------------- starting, step by step */
@@ -123,7 +126,7 @@ static int start_loop(struct daemon *d, struct fl_err *err)
         return rc;
     uv = loop_uv(d->loop);
     d->started_ms = d->loaded_ms = loop_now(d->loop)->wall_ms;
-    d->signals = signals_new(uv, on_stop, on_reload, d);
+    d->signals = signals_new(uv, on_stop, on_hangup, d);
     d->systemd = systemd_new(loop_timers(d->loop), loop_now(d->loop));
     d->metrics = metrics_new();
     d->guard = auth_guard_new();

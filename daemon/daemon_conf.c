@@ -22,6 +22,11 @@ static void write_file(void *file, struct slice line)
     file_writer_add(file, line);
 }
 
+static void begin_file_anew(void *file)
+{
+    file_writer_begin_anew(file);
+}
+
 static void close_file(void *file)
 {
     file_writer_close(file);
@@ -29,7 +34,8 @@ static void close_file(void *file)
 
 int daemon_open_accounting(struct daemon *d, struct fl_err *err)
 {
-    const struct accounting_files files = { .arg = d, .open = open_file, .write = write_file, .close = close_file };
+    const struct accounting_files files = { .arg = d, .open = open_file, .write = write_file, .begin_anew = begin_file_anew,
+                                            .close = close_file };
 
     return accounting_new(&files, d->conf, &d->accounting, err);
 }

@@ -20,6 +20,7 @@ struct file_work {
     struct buf lines;
     int fd;
     int64_t size, last_ms, now_ms;
+    bool anew;
     int error; /* errno of a write that failed, or 0 */
 };
 
@@ -31,6 +32,7 @@ struct file_writer {
     struct timer timer;
     struct file_work work;
     bool working, failing, closing;
+    bool anew;       /* a new file was asked for */
     int64_t dropped; /* lines */
 };
 
@@ -55,15 +57,31 @@ static int open_file(const char *path, struct file_work *k)
     return 0;
 }
 
+/* Somebody else moved the file away, or removed it. */
+static bool is_moved(const struct file_writer *w)
+{
+    struct stat named, open;
+
+    if (fstat(w->work.fd, &open) < 0)
+        return false;
+    return lstat(w->path, &named) < 0 || named.st_dev != open.st_dev || named.st_ino != open.st_ino;
+}
+
+static bool is_due(const struct file_writer *w)
+{
+    const struct file_work *k = &w->work;
+
+    return (k->anew && k->size > 0) || file_rotation_is_due(&w->rotation, k->size, k->last_ms, k->now_ms);
+}
+
 /* When the new file cannot be opened, the old one goes on under its new name. */
 static void rotate(struct file_writer *w)
 {
     struct file_work *k = &w->work;
+    bool moved = k->anew && is_moved(w);
     int old = k->fd;
 
-    if (!file_rotation_is_due(&w->rotation, k->size, k->last_ms, k->now_ms))
-        return;
-    if (file_rotate(w->path, &w->rotation, k->now_ms) < 0)
+    if (!moved && (!is_due(w) || file_rotate(w->path, &w->rotation, k->now_ms) < 0))
         return;
     if (open_file(w->path, k) == 0)
         close(old);
@@ -147,10 +165,12 @@ static void start(struct file_writer *w)
         w->work.lines = w->waiting;
         w->waiting = empty;
     }
-    if (buf_len(&w->work.lines) == 0)
+    if (buf_len(&w->work.lines) == 0 && !w->anew)
         return;
     timer_stop(w->ports.timers, &w->timer);
     w->work.now_ms = w->ports.now->wall_ms;
+    w->work.anew = w->anew;
+    w->anew = false;
     w->work.uv.data = w;
     w->working = uv_queue_work(w->ports.uv, &w->work.uv, work_run, work_done) == 0;
 }
@@ -168,7 +188,7 @@ static void work_done(uv_work_t *work, int status)
     }
     if (w->work.error)
         set_timer(w, FILE_RETRY_MS);
-    else if (w->closing || buf_len(&w->waiting) >= FILE_FLUSH_BYTES)
+    else if (w->closing || w->anew || buf_len(&w->waiting) >= FILE_FLUSH_BYTES)
         start(w);
     else if (buf_len(&w->waiting) > 0)
         set_timer(w, FILE_FLUSH_MS);
@@ -220,6 +240,12 @@ void file_writer_add(struct file_writer *w, struct slice lines)
         start(w);
     else if (was_empty)
         set_timer(w, FILE_FLUSH_MS);
+}
+
+void file_writer_begin_anew(struct file_writer *w)
+{
+    w->anew = true;
+    start(w);
 }
 
 void file_writer_close(struct file_writer *w)

@@ -40,6 +40,8 @@ int file_writer_open(const struct file_ports *ports, const struct file_options *
                      struct fl_err *err);
 /* Adds bytes: whole lines, with their LF. Copied. Never blocks. */
 void file_writer_add(struct file_writer *w, struct slice lines);
+/* Begins a new file at once, whatever was written: the present one is rotated, or let go where somebody else moved it away. */
+void file_writer_begin_anew(struct file_writer *w);
 /* Writes what waits, in the background, and frees itself then: the loop must go on running. A disk that fails now loses the
  * rest. */
 void file_writer_close(struct file_writer *w);

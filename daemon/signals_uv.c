@@ -12,7 +12,7 @@ struct signals {
     uv_signal_t handles[SIGNALS];
     int open;
     void (*stop)(void *arg);
-    void (*reload)(void *arg);
+    void (*hangup)(void *arg);
     void *arg;
 };
 
@@ -22,12 +22,12 @@ static void on_signal(uv_signal_t *handle, int number)
 
     now_refresh(handle->loop);
     if (number == SIGHUP)
-        s->reload(s->arg);
+        s->hangup(s->arg);
     else
         s->stop(s->arg);
 }
 
-struct signals *signals_new(uv_loop_t *uv, void (*stop)(void *arg), void (*reload)(void *arg), void *arg)
+struct signals *signals_new(uv_loop_t *uv, void (*stop)(void *arg), void (*hangup)(void *arg), void *arg)
 {
     static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
     struct signals *s = calloc(1, sizeof *s);
@@ -35,7 +35,7 @@ struct signals *signals_new(uv_loop_t *uv, void (*stop)(void *arg), void (*reloa
     if (!s)
         return NULL;
     s->stop = stop;
-    s->reload = reload;
+    s->hangup = hangup;
     s->arg = arg;
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < SIGNALS; i++) {

@@ -37,6 +37,7 @@ struct task {
     bool key_done;
     uint64_t woken;                 /* the queue that was woken last */
     bool selecting, found_any, answered;
+    bool denied;                    /* the message is a tenant's that has no grant for the target: it stays */
     int under_way;
     int64_t expected;               /* what matched by the counts; -1: not known before the end */
     int64_t began_mono_ms;
@@ -185,7 +186,9 @@ static void end(struct task *t)
         t->view.matched = t->expected;
     if (t->a.kind == ACTION_RELEASE && t->expected >= 0)
         t->view.done = t->view.matched; /* the rule that went did it, without touching rows */
-    if (t->a.message && !t->found_any)
+    if (t->denied)
+        answer(t, FL_EDENIED, 0, "the message's tenant has no grant for the target");
+    else if (t->a.message && !t->found_any)
         answer(t, FL_ENOENT, 0, "no such message");
     else
         answer(t, 0, t->view.matched, NULL);
@@ -206,6 +209,21 @@ static void on_done(void *arg)
 }
 
 /* ---------------------------------------------------------------- acting */
+/* May mail of this tenant go where the task moves it? */
+static bool has_grant(const struct task *t, struct slice tenant)
+{
+    const struct conf_tenant *c = conf_tenant(t->conf, tenant);
+
+    return c && (t->to_vmta ? tenant_may_use_vmta(c, t->to_vmta) : tenant_may_use_pool(c, t->to_pool));
+}
+
+static bool is_denied(struct task *t, const struct queue *q)
+{
+    if (t->a.kind == ACTION_MOVE && t->a.message && !has_grant(t, q->key.tenant))
+        t->denied = true;
+    return t->denied;
+}
+
 static struct queue *target_of(struct task *t, const struct queue *q)
 {
     const struct conf_vmta *v = t->to_pool ? pool_pick(t->to_pool, &t->m->rand) : t->to_vmta;
@@ -276,6 +294,8 @@ static void act_on_entry(struct task *t, struct queue_entry *e)
     struct settle_verdict *v;
     bool acts = true;
 
+    if (is_denied(t, e->queue))
+        return;
     t->found_any = true;
     t->view.matched += e->rcpt_count;
     wake_once(t, e->queue);
@@ -376,7 +396,7 @@ static void act_on_parked(struct task *t, struct envelope *env)
     for (int i = 0; v && i < env->rcpt_count; i++) {
         struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
 
-        if (q && is_first_of_queue(env, i) && selects_queue(t, q))
+        if (q && is_first_of_queue(env, i) && selects_queue(t, q) && !is_denied(t, q))
             act_on_queue_of(t, q, env, i, v);
     }
     free(v);
@@ -578,19 +598,26 @@ static int check_target(struct task *t, char *text, size_t size)
     return 0;
 }
 
-/* Every tenant whose mail would move has the grant. */
+static int check_grant(const struct task *t, struct slice tenant, char *text, size_t size)
+{
+    if (has_grant(t, tenant))
+        return 0;
+    snprintf(text, size, "tenant \"%.*s\" has no grant for \"%.*s\"", SLICE_ARG(tenant), SLICE_ARG(t->a.to));
+    return FL_EDENIED;
+}
+
+/* Every tenant whose mail would move has the grant. Whose a message is shows when it is found. */
 static int check_grants(struct task *t, char *text, size_t size)
 {
-    for (int i = 0; i < t->queue_count && t->a.kind == ACTION_MOVE; i++) {
-        const struct queue *q = queues_by_id(&t->m->queues, t->queues[i]);
-        const struct conf_tenant *tenant = conf_tenant(t->conf, q->key.tenant);
+    int rc = 0;
 
-        if (tenant && (t->to_vmta ? tenant_may_use_vmta(tenant, t->to_vmta) : tenant_may_use_pool(tenant, t->to_pool)))
-            continue;
-        snprintf(text, size, "tenant \"%.*s\" has no grant for \"%.*s\"", SLICE_ARG(q->key.tenant), SLICE_ARG(t->a.to));
-        return FL_EDENIED;
-    }
-    return 0;
+    if (t->a.kind != ACTION_MOVE || t->a.message)
+        return 0;
+    if (t->a.tenant.n)
+        return check_grant(t, t->a.tenant, text, size);
+    for (int i = 0; i < t->queue_count && rc == 0; i++)
+        rc = check_grant(t, queues_by_id(&t->m->queues, t->queues[i])->key.tenant, text, size);
+    return rc;
 }
 
 static int check_selection(const struct action *a, char *text, size_t size)

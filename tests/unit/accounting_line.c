@@ -174,7 +174,7 @@ static void a_long_text_is_cut(void **state)
 
 /* ---------------------------------------------------------------- accounting.c */
 struct fake_files {
-    int opened, closed, written[4];
+    int opened, closed, begun_anew, written[4];
     char last[4][512];
     bool refuses;
 };
@@ -205,6 +205,13 @@ static void fake_write(void *file, struct slice line)
     snprintf(f->all->last[f->number], sizeof f->all->last[0], "%.*s", SLICE_ARG(line));
 }
 
+static void fake_begin_anew(void *file)
+{
+    struct fake_file *f = file;
+
+    f->all->begun_anew++;
+}
+
 static void fake_close(void *file)
 {
     struct fake_file *f = file;
@@ -222,7 +229,7 @@ static void each_file_gets_its_events_and_fields(void **state)
     };
     struct conf conf = { .accounting = sinks, .accounting_count = 2 };
     struct fake_files all = { 0 };
-    const struct accounting_files files = { &all, fake_open, fake_write, fake_close };
+    const struct accounting_files files = { &all, fake_open, fake_write, fake_begin_anew, fake_close };
     struct event e = { .kind = EVENT_BOUNCED, .to = SLICE("b@two.test") };
     struct accounting *a;
 
@@ -234,6 +241,8 @@ static void each_file_gets_its_events_and_fields(void **state)
     assert_int_equal(all.written[1], 1);
     assert_string_equal(all.last[1], "{\"event\":\"bounced\",\"to\":\"b@two.test\"}\n");
 
+    accounting_begin_anew(a);
+    assert_int_equal(all.begun_anew, 2);
     all.refuses = true; /* a reload that keeps one file, drops the other, and opens none */
     conf.accounting_count = 1;
     assert_int_equal(accounting_set_conf(a, &conf, NULL), 0);

@@ -1,0 +1,70 @@
+"""What an operator does to a relay that runs."""
+import glob, json, os, signal, smtplib
+
+from fairlead import DaemonTest, eventually, free_port
+from servers import Sink
+
+
+def submit(d, sender="news@acme.example", to="b@two.test", address="127.0.0.2"):
+    """From a trusted network; the message's id."""
+    with smtplib.SMTP("127.0.0.1", d.relay, timeout=20, source_address=(address, 0)) as c:
+        c.ehlo()
+        c.mail(sender)
+        c.rcpt(to)
+        code, text = c.data("Subject: x\r\nFrom: <%s>\r\n\r\nhello\r\n" % sender)
+    assert code == 250, text
+    return text.decode().split()[-1]
+
+
+class Files(DaemonTest):
+    def setUp(self):
+        self.d = self.daemon(self.server(Sink()).port).start()
+        self.file = os.path.join(self.d.dir, "accounting.jsonl")
+        submit(self.d)
+        eventually(lambda: len(self.d.accounting()) == 2)
+
+    def hang_up(self):
+        self.d.process.send_signal(signal.SIGHUP)
+
+    def test_hanging_up_begins_a_new_accounting_file(self):
+        self.hang_up()
+        self.assertTrue(eventually(lambda: glob.glob(self.file + ".*") and os.path.exists(self.file)))
+        submit(self.d)
+        self.assertEqual(len(eventually(lambda: len(self.d.accounting()) == 2 and self.d.accounting())), 2)
+        old, = glob.glob(self.file + ".*")
+        with open(old) as f:
+            self.assertEqual([json.loads(line)["event"] for line in f], ["accepted", "delivered"])
+
+    def test_a_file_that_was_moved_away_is_let_go(self):
+        os.rename(self.file, self.file + "-moved")
+        self.hang_up()
+        self.assertTrue(eventually(lambda: os.path.exists(self.file)))
+        self.assertEqual(glob.glob(self.file + ".*"), [])
+
+
+class Moves(DaemonTest):
+    """Mail of both tenants that waits for a server that is not there."""
+
+    def setUp(self):
+        self.d = self.daemon(free_port())
+        self.d.config["defaults"]["retry"] = ["1h"]
+        self.d.config["sources"].append({"network": "127.0.0.3/32", "always_allow_relaying": True, "tenant": "globex"})
+        self.d.start()
+        self.id = submit(self.d)
+        submit(self.d, "x@globex.example", address="127.0.0.3")
+
+    def test_a_message_is_moved_by_its_own_tenants_grant(self):
+        self.assertEqual(self.d.cli("queue", "move", "--message", self.id, "--to", "a2").returncode, 0)
+
+        def rows():
+            return json.loads(self.d.cli("queue", "list", "--json").stdout)
+        self.assertEqual(eventually(lambda: sorted(r["vmta"] for r in rows() if r["recipients"]) == ["a2", "g1"]), True)
+
+    def test_a_message_is_not_moved_to_a_target_that_its_tenant_has_no_grant_for(self):
+        p = self.d.cli("queue", "move", "--message", self.id, "--to", "g1")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("no grant", p.stderr)
+
+    def test_a_tenant_without_the_grant_is_told_even_when_nothing_of_it_waits(self):
+        self.assertEqual(self.d.cli("queue", "drop", "--tenant", "globex", "--yes").returncode, 0)
+        self.assertEqual(self.d.cli("queue", "move", "--tenant", "globex", "--to", "a1").returncode, 1)
