@@ -62,6 +62,9 @@ struct turn {
 };
 
 /* A connection as the scheduler sees it; embedded in delivery's. */
+/* Mail that found no free connection waits so long for a busy one before another one is taken or opened. */
+enum { CROWDED_AFTER_MS = 10 };
+
 enum conn_state { CONN_OPENING, CONN_IDLE, CONN_BUSY, CONN_CLOSING };
 struct conn {
     TAILQ_ENTRY(conn) link;    /* lane->conns[state] */
@@ -115,6 +118,7 @@ struct lane {
     struct conn_list conns[CONN_CLOSING + 1];
     int count[CONN_CLOSING + 1];
     struct setback_clock clock;
+    int64_t crowded_ms;        /* mono: since when there is more mail than connections that could take it; 0: there is not */
     struct note last;
     struct heap heap;          /* of shares */
     struct share *shares;

@@ -8,6 +8,7 @@ enum {
     VTIME_UNIT = 1 << 16,          /* of one recipient (or millisecond) of a tenant with share 1 */
     FIRST_MS_PER_RCPT = 50,
     NO_CONNECTION_WAIT_MS = 1000,
+    FEW_CONNECTIONS = 2,           /* of a lane that are busy before further ones are spared */
     YIELD_AFTER_TRANSACTIONS = 5,
     YIELD_AFTER_RCPTS = 20,        /* that another profile's tenant is behind, before a busy slot changes hands */
 };
@@ -245,6 +246,19 @@ static bool must_yield(struct sched *s, struct path *p, const struct lane *l, co
     return other_share->tenant->vtime + price(p, YIELD_AFTER_RCPTS) * VTIME_UNIT < mine->tenant->vtime;
 }
 
+/* Mail that waits no longer than a moment is better off behind a busy connection, where its envelope rides with a dot, than on one
+ * more: few busy connections cost everybody less than many. */
+static bool is_crowded(struct sched *s, struct lane *l)
+{
+    if (l->count[CONN_BUSY] + l->count[CONN_OPENING] < FEW_CONNECTIONS)
+        return true;
+    if (!l->crowded_ms) {
+        l->crowded_ms = s->now->mono_ms;
+        path_set_timer(s, l->path);
+    }
+    return s->now->mono_ms - l->crowded_ms >= CROWDED_AFTER_MS;
+}
+
 static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
 {
     for (struct lane *l = p->lanes; l; l = l->next) {
@@ -255,7 +269,7 @@ static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
         if (!c || setback_waits(&l->clock, s->now->mono_ms))
             continue;
         sh = deal(l, NULL, &rcpts);
-        if (!sh)
+        if (!sh || !is_crowded(s, l))
             continue;
         if (c->alone || (c->carried > 0 && goes_alone(sh)) || must_yield(s, p, l, c)) {
             conn_move(c, CONN_CLOSING);
@@ -294,6 +308,8 @@ struct queue_entry *sched_ride(struct sched *s, struct conn *c)
         return NULL;
     e = take_entry(s, sh, c, rcpts, &c->next_cost);
     c->next_rcpts = e ? e->rcpt_count : 0;
+    if (!heap_first(&l->heap))
+        l->crowded_ms = 0;
     return e;
 }
 
@@ -329,6 +345,8 @@ static struct lane *hungriest(struct sched *s, struct path *p, struct share **re
     for (struct lane *l = p->lanes; l; l = l->next) {
         struct share *sh = lane_demand(s, l);
 
+        if (!sh)
+            l->crowded_ms = 0;
         if (sh && (!best || sh->tenant->vtime < (*ret)->tenant->vtime)) {
             best = l;
             *ret = sh;
@@ -381,8 +399,8 @@ static bool order_connect(struct sched *s, struct path *p, struct sched_order *r
         return false;
     if (path_is_bound(p))
         return order_close(p, l, ret);
-    if (p->clock.attempts > 0 && p->open > 0)
-        return false; /* a probe is under way */
+    if ((p->clock.attempts > 0 && p->open > 0) || !is_crowded(s, l))
+        return false; /* a probe is under way, or those that work will do */
     q = TAILQ_FIRST(&sh->ring)->queue;
     if (!connections_permit(s, p, q))
         return false;

@@ -197,6 +197,8 @@ void path_set_timer(struct sched *s, struct path *p)
     sooner(&at, p->one_more_ms, now);
     for (struct lane *l = p->lanes; l; l = l->next) {
         sooner(&at, l->clock.until_ms, now);
+        if (l->crowded_ms)
+            sooner(&at, l->crowded_ms + CROWDED_AFTER_MS, now);
         for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
             sooner(&at, sh->blocked_until_ms, now);
     }
