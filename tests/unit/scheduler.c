@@ -452,10 +452,29 @@ static void connections_grow_by_success(void **state)
     stream_desk_messages(d, q, 500);
     obey(d);
     assert_int_equal(count_of(d, CONN_OPENING), 2);
-    play(d, 11);
+    play(d, 11 + CROWDED_AFTER_MS);
     assert_true(d->connection[2].used);
     play(d, 80);
     assert_int_equal(count_of(d, CONN_BUSY), 20);
+    close_desk(d);
+}
+
+static void mail_waits_a_moment_for_a_busy_connection_before_a_third_is_taken(void **state)
+{
+    struct stream_desk *d = open_desk("defaults: {tls: none, max_connections: 20, ip_families: [ipv4]}\n"
+                                      "vmtas: {v: {source_addresses: [127.0.0.1], hostname: v.test}}\n"
+                                      "tenants: {one: {vmtas: [v], route: v, sender_domains: ['*']}}\n");
+    struct queue *q = stream_desk_queue(d, "one", "v", "a.test", "x");
+
+    stream_desk_messages(d, q, 500);
+    obey(d);
+    q->turns[0].path->window = 20;
+    for (int ms = 0; ms < CROWDED_AFTER_MS - 1; ms++) {
+        play(d, 1);
+        assert_true(count_of(d, CONN_OPENING) + count_of(d, CONN_BUSY) <= 2);
+    }
+    play(d, 2);
+    assert_true(count_of(d, CONN_OPENING) + count_of(d, CONN_BUSY) > 2);
     close_desk(d);
 }
 
@@ -648,6 +667,7 @@ int main(void)
         cmocka_unit_test(a_rate_is_kept_over_a_queue_that_comes_and_goes),
         cmocka_unit_test(a_tenants_own_rate_on_a_domain_is_its_own),
         cmocka_unit_test(connections_grow_by_success),
+        cmocka_unit_test(mail_waits_a_moment_for_a_busy_connection_before_a_third_is_taken),
         cmocka_unit_test(a_queue_that_probes_sends_one_at_a_time),
         cmocka_unit_test(a_path_that_failed_is_probed_by_one_connection),
         cmocka_unit_test(success_before_the_clock_ends_the_wait),
