@@ -58,15 +58,23 @@ int delivery_connections(const struct delivery *d)
     return d->count;
 }
 
-int delivery_connections_of(const struct delivery *d, const struct queue *q)
+struct delivery_share delivery_of(const struct delivery *d, const struct queue *q)
 {
     const struct delivering *dv;
-    int n = 0;
+    struct delivery_share ret = { 0 };
 
     TAILQ_FOREACH(dv, &d->all, link)
-        for (int i = 0; i < dv->entries; i++)
-            n += dv->entry[i]->queue == q;
-    return n;
+        for (int i = 0; i < dv->entries; i++) {
+            if (dv->entry[i]->queue != q)
+                continue;
+            if (i > 0) {
+                ret.riding++;
+                continue;
+            }
+            ret.connections++;
+            ret.rcpts += dv->entry[i]->rcpt_count;
+        }
+    return ret;
 }
 
 /* ---------------------------------------------------------------- the end of a connection */

@@ -7,6 +7,12 @@
 
 struct delivery;
 
+/* What the deliveries under way have of one queue. */
+struct delivery_share {
+    int connections, rcpts; /* rcpts: of the transactions under way */
+    int riding;             /* transactions that were said behind another one's dot: they wait for its connection */
+};
+
 /* m is borrowed for its life. NULL without memory. */
 struct delivery *delivery_new(struct mta *m);
 /* Ends all connections at once. */
@@ -16,7 +22,7 @@ void delivery_pump(struct delivery *d);
 /* Idle connections say QUIT; those with a transaction past its content are awaited; the rest ends. */
 void delivery_end_all(struct delivery *d);
 int delivery_connections(const struct delivery *d);
-/* A line for each of a queue's connections is the view's: calls visit for every connection on a path of q. */
-int delivery_connections_of(const struct delivery *d, const struct queue *q);
+/* How many connections carry mail of a queue now, and how much. O(connections). */
+struct delivery_share delivery_of(const struct delivery *d, const struct queue *q);
 
 #endif

@@ -26,6 +26,7 @@ const char *view_state_name(enum view_state s)
 static void queue_row(struct relay *r, struct queue *q, struct buf *why, struct view_queue *ret)
 {
     struct mta *m = &r->mta;
+    struct delivery_share now = delivery_of(m->delivery, q);
 
     buf_clear(why);
     why_text(m, q, why);
@@ -33,11 +34,9 @@ static void queue_row(struct relay *r, struct queue *q, struct buf *why, struct 
         .name = slice_of(q->name), .tenant = q->key.tenant, .vmta = q->key.vmta, .domain = q->key.domain,
         .state = queue_view_state(m, q), .messages = q->messages, .recipients = q->recipients, .bytes = q->bytes,
         .oldest_ms = queue_oldest_ms(q), .next_attempt_ms = why_next_attempt(m, q),
-        .connections = delivery_connections_of(m->delivery, q), .in_flight = 0,
+        .connections = now.connections, .in_flight = now.rcpts,
         .delivered_per_min = meter_per_minute(&q->delivered, m->now->mono_ms), .why = buf_slice(why), .last_reply = q->last.reply,
     };
-    for (const struct queue_entry *e = TAILQ_FIRST(&q->busy); e; e = TAILQ_NEXT(e, link))
-        ret->in_flight += e->state == ENTRY_SENDING ? e->rcpt_count : 0;
 }
 
 /* Empty ones are listed only where a hold names them. */

@@ -106,7 +106,7 @@ static bool limit_binds(const struct mta *m, const struct queue *q, struct buf *
         const struct path *p = t->path;
         const struct path_tenant *pt = t->share->tenant;
         const struct party *tenant = &q->tenant_state->party, *vmta = &q->vmta_state->party;
-        int own = delivery_connections_of(m->delivery, q);
+        int own = delivery_of(m->delivery, q).connections;
 
         if (!ceiling_has_room(&pt->cap))
             buf_printf(out, "%lld of %lld connections that the tenant may have to this site are in use", (long long)pt->cap.used,
@@ -168,7 +168,8 @@ int why_text(const struct mta *m, const struct queue *q, struct buf *out)
         if (!limit_binds(m, q, out))
             buf_add_text(out, q->sending > 0 ? "being delivered" : "about to be delivered");
     } else if (q->busy_rcpts > 0) {
-        buf_add_text(out, "being delivered");
+        if (delivery_of(m->delivery, q).riding == 0 || !limit_binds(m, q, out))
+            buf_add_text(out, "being delivered");
         if (queue_parked(q) > 0 && q->last.reply.time_ms) {
             buf_add_text(out, "; last ");
             said(&q->last.reply, out);

@@ -42,6 +42,19 @@ class Files(DaemonTest):
         self.assertEqual(glob.glob(self.file + ".*"), [])
 
 
+class Rows(DaemonTest):
+    def test_what_rides_behind_a_dot_is_not_counted_as_a_connection(self):
+        sink = self.server(Sink(script="- {at: dot, do: {delay: 2s}}\n"))
+        d = self.daemon(sink.port)
+        d.config["vmtas"]["a1"]["total_max_connections"] = 1
+        d.start()
+        for _ in range(3):
+            submit(d)
+        self.assertTrue(sink.wait(1))
+        row = eventually(lambda: next((r for r in json.loads(d.cli("queue", "list", "--json").stdout) if r["in_flight"]), None))
+        self.assertEqual((row["connections"], row["in_flight"]), (1, 1))
+
+
 class Moves(DaemonTest):
     """Mail of both tenants that waits for a server that is not there."""
 
