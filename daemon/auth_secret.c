@@ -97,7 +97,7 @@ bool secret_proof_is_right(const struct secret_keys *keys, struct slice auth_mes
 }
 
 /* ---------------------------------------------------------------- crypt(3) */
-/* NULL and a text that begins with '*' are failures of crypt(3), equal to nothing (LESSONS: password checks). */
+/* NULL and a text that begins with '*' are failures of crypt(3), equal to nothing. */
 bool secret_matches(const char *password, const char *hash)
 {
     void *data = NULL;

@@ -147,7 +147,7 @@ void stream_adopt(struct stream *s, const struct stream_events *events, void *ar
     stream_watch(s);
 }
 
-/* Binds without taking a local port yet, so that ports are shared out per destination (LESSONS: a range of ports runs dry). */
+/* Binds without taking a local port yet, so that ports are shared out per destination. */
 static int bind_source(int fd, const struct inet_addr *source)
 {
     struct inet_endpoint local = { .addr = *source };

@@ -3,7 +3,7 @@
  *
  * What a power cut leaves: of each unsynced write any of its sectors (512 bytes), of each unsynced change of a name or a size
  * all or nothing, in any combination. What a failed sync leaves: the same for what it should have written, now and not later:
- * the pages count as clean, and another sync says nothing about them (LESSONS of fsync on Linux). */
+ * the pages count as clean, and another sync says nothing about them (so does Linux). */
 #ifndef FL_FILE_SIM_H
 #define FL_FILE_SIM_H
 

@@ -269,7 +269,7 @@ static void a_peer_that_goes_in_the_handshake_is_an_eof_not_a_tls_failure(void *
     assert_int_equal(w->net->sides[0].why, STREAM_EOF);
 }
 
-/* A client that shakes hands, sends half a message, ends TLS and completes the message in clear (LESSONS: Exim 4.96). */
+/* A client that shakes hands, sends half a message, ends TLS and completes the message in clear. */
 static void *half_a_message(void *arg)
 {
     int fd = *(int *)arg;
