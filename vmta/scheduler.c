@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "bound.h"
+#include "share.h"
+
 enum {
     VTIME_UNIT = 1 << 16,          /* of one recipient (or millisecond) of a tenant with share 1 */
     FIRST_MS_PER_RCPT = 50,

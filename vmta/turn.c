@@ -4,96 +4,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "bound.h"
+#include "share.h"
+
 enum {
     PATH_FIRST_WINDOW = 2,
     REMEMBERED_MS = 60 * 60 * 1000, /* a path or lane that failed, behind the end of its wait: longer than any look-up is kept */
     REMEMBERED_MAX = 100000,        /* paths that nothing holds; above that they are forgotten at once */
 };
-
-void sched_mark(struct sched *s, struct path *p)
-{
-    if (p->dirty)
-        return;
-    p->dirty = true;
-    TAILQ_INSERT_TAIL(&s->dirty, p, dirty_link);
-}
-
-/* ---------------------------------------------------------------- shares and rings */
-static bool share_is_runnable(const struct share *sh)
-{
-    return !TAILQ_EMPTY(&sh->ring) && !sh->waiter.at && sh->blocked_until_ms == 0;
-}
-
-void share_settle(struct share *sh)
-{
-    struct path_tenant *pt = sh->tenant;
-    bool is_in = heap_has(&sh->node), want = share_is_runnable(sh);
-
-    if (want == is_in)
-        return;
-    if (!want) {
-        heap_remove(&sh->lane->heap, &sh->node);
-        pt->active--;
-        return;
-    }
-    /* who comes back does not bring what it did not use meanwhile */
-    if (pt->active == 0 && pt->vtime < pt->path->vtime)
-        pt->vtime = pt->path->vtime;
-    /* without memory the share is tried again at its next change */
-    if (heap_set(&sh->lane->heap, &sh->node, pt->vtime, TAILQ_FIRST(&sh->ring)->queue->key.id) == 0)
-        pt->active++;
-}
-
-void path_tenant_rekey(struct path_tenant *pt)
-{
-    for (struct share *sh = pt->shares; sh; sh = sh->next_of_tenant)
-        if (heap_has(&sh->node))
-            (void)heap_set(&sh->lane->heap, &sh->node, pt->vtime, sh->node.tie);
-}
-
-static void share_wake(struct limit_waiter *w)
-{
-    struct share *sh = (struct share *)((char *)w - offsetof(struct share, waiter));
-
-    if (!sh->woken)
-        TAILQ_INSERT_TAIL(&sh->lane->path->woken, sh, woken_link);
-    sh->woken = true;
-    share_settle(sh);
-    sched_mark(sh->lane->path->sched, sh->lane->path);
-}
-
-static void share_pass(struct share *sh)
-{
-    if (sh->woken)
-        TAILQ_REMOVE(&sh->lane->path->woken, sh, woken_link);
-    sh->woken = false;
-    limit_waiter_pass(&sh->waiter);
-}
-
-void path_pass_on(struct path *p)
-{
-    struct share *sh;
-
-    while ((sh = TAILQ_FIRST(&p->woken)))
-        share_pass(sh);
-    limit_waiter_pass(&p->waiter);
-}
-
-void turn_set(struct turn *t, bool in)
-{
-    if (t->in_ring == in)
-        return;
-    t->in_ring = in;
-    if (in)
-        TAILQ_INSERT_TAIL(&t->share->ring, t, ring);
-    else
-        TAILQ_REMOVE(&t->share->ring, t, ring);
-    if (!in && TAILQ_EMPTY(&t->share->ring))
-        limit_waiter_cancel(&t->share->waiter);
-    share_settle(t->share);
-    if (in)
-        sched_mark(t->path->sched, t->path);
-}
 
 /* ---------------------------------------------------------------- paths, lanes, shares: found or made */
 static bool same_text(const char *a, const char *b)
@@ -298,173 +216,6 @@ static struct share *share_get(struct lane *l, struct path_tenant *pt)
     return sh;
 }
 
-/* ---------------------------------------------------------------- bounds of a path */
-static bool rate_is_lower(struct rate a, struct rate b)
-{
-    if (rate_is_unlimited(a) || rate_is_unlimited(b))
-        return !rate_is_unlimited(a);
-    return (__int128)a.count * b.per_ms < (__int128)b.count * a.per_ms;
-}
-
-static struct turn_limits limits_of(const struct queue *q)
-{
-    const struct policy *p = &q->policy;
-
-    return (struct turn_limits){
-        .connections = policy_number(p, SET_MAX_CONNECTIONS),
-        .tenant_connections = p->tenant_max_connections ? p->tenant_max_connections->number : INT64_MAX,
-        .rate = p->value[SET_MAX_MESSAGE_RATE]->rate,
-        .tenant_rate = p->tenant_max_message_rate ? p->tenant_max_message_rate->rate : (struct rate){ 0, 0 },
-    };
-}
-
-/* The smallest of two of everything. */
-static void lower(struct turn_limits *l, const struct turn_limits *by, bool has_mail)
-{
-    if (has_mail && by->connections < l->connections)
-        l->connections = by->connections;
-    if (has_mail && by->tenant_connections < l->tenant_connections)
-        l->tenant_connections = by->tenant_connections;
-    if (rate_is_lower(by->rate, l->rate))
-        l->rate = by->rate;
-    if (rate_is_lower(by->tenant_rate, l->tenant_rate))
-        l->tenant_rate = by->tenant_rate;
-}
-
-static void bound(struct path *p, struct path_tenant *pt, const struct turn_limits *l, int64_t now)
-{
-    p->max_connections = l->connections;
-    bucket_set_rate(&p->rate, l->rate, now);
-    if (pt)
-        bucket_set_rate(&pt->cap_rate, l->tenant_rate, now);
-    if (pt)
-        ceiling_set_max(&pt->cap, l->tenant_connections);
-}
-
-static void count_binding(int *binding, int64_t smallest, int64_t limit)
-{
-    if (limit < smallest)
-        *binding = 1;
-    else if (limit == smallest)
-        ++*binding;
-}
-
-/* One more queue, or one that has mail now, can only make the limits smaller. */
-static void bound_by(struct sched *s, struct turn *t)
-{
-    struct path *p = t->path;
-    struct path_tenant *pt = t->share->tenant;
-    struct turn_limits l = { p->max_connections, pt->cap.max, p->rate.rate, pt->cap_rate.rate };
-
-    if (p->bounds_stale)
-        return;
-    if (t->has_mail) {
-        count_binding(&p->binding, p->max_connections, t->limits.connections);
-        count_binding(&pt->binding, pt->cap.max, t->limits.tenant_connections);
-    }
-    lower(&l, &t->limits, t->has_mail);
-    bound(p, pt, &l, s->now->mono_ms);
-}
-
-/* Who waits for a rate that is another one now asks again. */
-static void forget_rate_waits(struct path *p)
-{
-    p->rate_until_ms = 0;
-    for (struct lane *l = p->lanes; l; l = l->next)
-        for (struct share *sh = l->shares; sh; sh = sh->next_of_lane)
-            if (sh->blocked_until_ms) {
-                sh->blocked_until_ms = 0;
-                share_settle(sh);
-            }
-}
-
-/* The smallest limit among the queues that are here; of a tenant's caps, the smallest among its own. Rates bind as long as a queue is
- * here, so that one whose mail comes piece by piece does not begin each time with a full bucket. */
-void path_bound(struct sched *s, struct path *p)
-{
-    static const struct turn_limits none = { INT64_MAX, INT64_MAX, { 0, 0 }, { 0, 0 } };
-    struct turn_limits all = none;
-    struct turn *t;
-
-    if (!p->bounds_stale || p->turn_count == 0)
-        return;
-    p->bounds_stale = false;
-    p->binding = 0;
-    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next) {
-        pt->limits = none;
-        pt->binding = 0;
-    }
-    TAILQ_FOREACH(t, &p->turns, on_path) {
-        if (t->has_mail) {
-            count_binding(&p->binding, all.connections, t->limits.connections);
-            count_binding(&t->share->tenant->binding, t->share->tenant->limits.tenant_connections, t->limits.tenant_connections);
-        }
-        lower(&t->share->tenant->limits, &t->limits, t->has_mail);
-        lower(&all, &t->limits, t->has_mail);
-    }
-    for (struct path_tenant *pt = p->tenants; pt; pt = pt->next) {
-        if (pt->turns == 0)
-            continue;
-        bucket_set_rate(&pt->cap_rate, pt->limits.tenant_rate, s->now->mono_ms);
-        ceiling_set_max(&pt->cap, pt->limits.tenant_connections);
-    }
-    bound(p, NULL, &all, s->now->mono_ms);
-    forget_rate_waits(p);
-}
-
-static void bounds_spoil(struct sched *s, struct path *p)
-{
-    p->bounds_stale = true;
-    sched_mark(s, p);
-}
-
-/* Its queue has no mail any more. Computed anew only when nobody else has the same smallest limit. */
-static void unbind_connections(struct sched *s, struct turn *t)
-{
-    struct path *p = t->path;
-    struct path_tenant *pt = t->share->tenant;
-    bool bound = t->limits.connections == p->max_connections && --p->binding == 0;
-    bool tenant_bound = t->limits.tenant_connections == pt->cap.max && --pt->binding == 0;
-
-    p->with_mail--;
-    pt->with_mail--;
-    if (p->bounds_stale)
-        return;
-    if (pt->with_mail == 0 && pt->cap.max != INT64_MAX)
-        ceiling_set_max(&pt->cap, INT64_MAX);
-    if (p->with_mail == 0)
-        p->max_connections = INT64_MAX;
-    if ((bound && p->with_mail > 0) || (tenant_bound && pt->with_mail > 0))
-        bounds_spoil(s, p);
-}
-
-static void turn_set_has_mail(struct sched *s, struct turn *t, bool has_mail)
-{
-    if (t->has_mail == has_mail)
-        return;
-    t->has_mail = has_mail;
-    if (!has_mail) {
-        unbind_connections(s, t);
-        return;
-    }
-    t->path->with_mail++;
-    t->share->tenant->with_mail++;
-    bound_by(s, t);
-}
-
-/* What this one allowed counts no more: it leaves. */
-static void turn_unbind(struct sched *s, struct turn *t)
-{
-    const struct path *p = t->path;
-    const struct path_tenant *pt = t->share->tenant;
-    const struct turn_limits *l = &t->limits;
-
-    turn_set_has_mail(s, t, false);
-    if ((!rate_is_unlimited(l->rate) && !rate_is_lower(p->rate.rate, l->rate)) ||
-        (!rate_is_unlimited(l->tenant_rate) && !rate_is_lower(pt->cap_rate.rate, l->tenant_rate)))
-        bounds_spoil(s, t->path);
-}
-
 /* ---------------------------------------------------------------- attach and detach */
 static int turn_attach(struct sched *s, struct queue *q, struct turn *t, const struct inet_addr *source)
 {
@@ -478,7 +229,7 @@ static int turn_attach(struct sched *s, struct queue *q, struct turn *t, const s
             path_release(s, p);
         return FL_ENOMEM;
     }
-    *t = (struct turn){ .queue = q, .path = p, .share = sh, .limits = limits_of(q) };
+    *t = (struct turn){ .queue = q, .path = p, .share = sh, .limits = bound_limits_of(q) };
     t->rank = source->family != q->policy.value[SET_IP_FAMILIES]->families.order[0];
     sh->turns++;
     pt->turns++;
@@ -631,7 +382,7 @@ void sched_detach(struct sched *s, struct queue *q)
         struct path *p = t->path;
 
         turn_set(t, false);
-        turn_unbind(s, t);
+        bound_leave(s, t);
         t->share->turns--;
         t->share->tenant->turns--;
         p->turn_count--;
@@ -685,7 +436,7 @@ void sched_update(struct sched *s, struct queue *q)
     for (int i = 0; i < q->turn_count; i++) {
         struct turn *t = &q->turns[i];
 
-        turn_set_has_mail(s, t, q->recipients > 0);
+        bound_set_has_mail(s, t, q->recipients > 0);
         turn_set(t, may && t->rank == best && turn_is_open(t, s->now->mono_ms));
         if (may && t->in_ring)
             sched_mark(s, t->path);

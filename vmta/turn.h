@@ -4,18 +4,7 @@
 #ifndef FL_TURN_H
 #define FL_TURN_H
 
-#include "path.h"
-
-struct sched {
-    struct queues *queues;
-    struct sites *sites;
-    struct timers *timers;
-    const struct now *now;
-    struct ceiling total;       /* outgoing connections of the daemon */
-    struct path *by_key;
-    TAILQ_HEAD(, path) dirty;
-    bool stopped;               /* shutting down, or the store cannot commit: no order is given */
-};
+#include "share.h"
 
 /* q->site is fresh: q gets a turn on the path of each of its VMTA's source addresses that reaches the site. FL_ENOMEM. */
 int sched_attach(struct sched *s, struct queue *q);
@@ -26,25 +15,12 @@ void sched_update(struct sched *s, struct queue *q);
 /* Something changed for all queues of a path: its clock, a lane's clock, its targets. */
 void sched_update_path(struct sched *s, struct path *p);
 
-/* The path is looked at when orders are asked for next. */
-void sched_mark(struct sched *s, struct path *p);
-
 /* Whether a turn could go but for work and limits: the path, its lane and its host let it. */
 bool turn_is_open(const struct turn *t, int64_t mono_ms);
 /* Whether any path lets the queue go now; with *ret_until the earliest time (mono) when one will. No turn: false, NEVER_MS. */
 bool queue_has_open_path(const struct queue *q, int64_t mono_ms, int64_t *ret_until);
 
 /* ---------------------------------------------------------------- for scheduler.c */
-/* A share may be dealt from: it has turns in its ring and nothing blocks it. Puts it into its lane's heap, or takes it out. */
-void share_settle(struct share *sh);
-/* Everything that its tenant's virtual time decides. */
-void path_tenant_rekey(struct path_tenant *pt);
-/* In or out of the ring of its share. */
-void turn_set(struct turn *t, bool in);
-/* What its queues allow, after one is gone. */
-void path_bound(struct sched *s, struct path *p);
-/* Those on it that a ceiling woke had their chance: it wakes the next. */
-void path_pass_on(struct path *p);
 /* Frees the path when nothing holds it (no turn, no connection) and nothing about it has to be remembered. */
 void path_release(struct sched *s, struct path *p);
 /* All of them, at the end. */
