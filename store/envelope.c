@@ -121,3 +121,11 @@ const struct envelope_rcpt *envelope_rcpt_find(const struct envelope *e, uint32_
     }
     return low < e->rcpt_count && e->rcpts[low].number == number ? &e->rcpts[low] : NULL;
 }
+
+bool envelope_is_first_of_queue(const struct envelope *e, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (e->rcpts[k].queue.id == e->rcpts[i].queue.id)
+            return false;
+    return true;
+}

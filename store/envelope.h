@@ -89,4 +89,7 @@ const struct envelope_rcpt *envelope_rcpt_find(const struct envelope *e, uint32_
 /* Copies a text into the envelope. .p is NULL without memory. */
 struct slice envelope_text(struct envelope *e, struct slice s);
 
+/* Whether no recipient before the i-th is in its queue: for walks over the queues of a message. */
+bool envelope_is_first_of_queue(const struct envelope *e, int i);
+
 #endif

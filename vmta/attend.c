@@ -347,18 +347,6 @@ static void bounce_ready(struct mta *m, struct queue *q)
     }
 }
 
-static void path_deferred(struct mta *m, struct queue *q, const struct last_reply *why)
-{
-    struct event e = {
-        .kind = EVENT_PATH_DEFERRED, .tenant = q->key.tenant, .vmta = q->key.vmta, .queue = slice_of(q->name),
-        .recipients = q->recipients, .stage = slice_of(reply_stage_name(why->stage)), .code = why->code,
-        .enhanced = why->enhanced, .text = why->text, .mx = why->mx, .queued_ms = -1, .delivery_ms = -1, .size = -1,
-        .attempt = q->attempts,
-    };
-
-    figures_event(m, &e, q, q->recipients);
-}
-
 void attend_resolved(void *arg, struct queue *q, const struct outcome *o, const struct reply *reply)
 {
     struct mta *m = arg;
@@ -380,7 +368,7 @@ void attend_resolved(void *arg, struct queue *q, const struct outcome *o, const 
         return;
     }
     if (setback_queue(m, q, &why))
-        path_deferred(m, q, &q->last.reply);
+        figures_path_deferred(m, q, &q->last.reply, q->attempts);
 }
 
 /* Finds out where it goes, when that is not known (any more). */

@@ -139,19 +139,13 @@ static void tell_waiting(struct mta *m, struct path *p, const struct lane *l, co
     TAILQ_FOREACH(t, &p->turns, on_path) {
         struct queue *q = t->queue;
         int64_t until;
-        struct event e = {
-            .kind = EVENT_PATH_DEFERRED, .tenant = q->key.tenant, .vmta = q->key.vmta, .queue = slice_of(q->name),
-            .recipients = q->recipients, .stage = slice_of(reply_stage_name(why->stage)), .code = why->code,
-            .enhanced = why->enhanced, .text = why->text, .mx = why->mx, .attempt = l ? l->clock.attempts : p->clock.attempts,
-            .queued_ms = -1, .delivery_ms = -1, .size = -1,
-        };
 
         if ((l && t->share->lane != l) || q->recipients == 0)
             continue;
         note_set(&q->last, why);
         note_set(&q->protocol, &lines);
         if (!queue_has_open_path(q, m->now->mono_ms, &until))
-            figures_event(m, &e, q, q->recipients);
+            figures_path_deferred(m, q, why, l ? l->clock.attempts : p->clock.attempts);
     }
 }
 
@@ -437,20 +431,13 @@ static void set_back_scope(struct delivering *dv, struct queue_entry *e, const s
     struct queue *q = e->queue;
     struct path *p = dv->conn.lane->path;
     struct last_reply protocol = { .text = connection_protocol(dv->connection) };
-    struct event ev = {
-        .kind = EVENT_PATH_DEFERRED, .tenant = q->key.tenant, .vmta = q->key.vmta, .queue = slice_of(q->name),
-        .recipients = q->recipients, .stage = slice_of(reply_stage_name(j->why.stage)), .code = j->why.code,
-        .enhanced = j->why.enhanced, .text = j->why.text, .mx = j->why.mx, .queued_ms = -1, .delivery_ms = -1, .size = -1,
-    };
 
     switch (j->scope) {
     case SCOPE_QUEUE:
     case SCOPE_DOMAIN:
         note_set(&q->protocol, &protocol);
-        if (setback_queue(m, q, &j->why)) {
-            ev.attempt = q->attempts;
-            figures_event(m, &ev, q, q->recipients);
-        }
+        if (setback_queue(m, q, &j->why))
+            figures_path_deferred(m, q, &j->why, q->attempts);
         if (t->mail_refused && setback_count_mail_refusal(p, q->tenant_state, e->env->reverse_path) &&
             setback_path(m, p, &j->why))
             tell_waiting(m, p, NULL, &j->why, protocol.text);

@@ -95,14 +95,6 @@ static void enter_queue(struct mta *m, struct envelope *env, int first, bool fre
     attend_soon(m, q);
 }
 
-static bool is_first_of_queue(const struct envelope *env, int i)
-{
-    for (int k = 0; k < i; k++)
-        if (env->rcpts[k].queue.id == env->rcpts[i].queue.id)
-            return false;
-    return true;
-}
-
 static void count_job(struct mta *m, const struct envelope *env)
 {
     struct job *j = jobs_get(m->jobs, env->tenant, env->job);
@@ -127,7 +119,7 @@ static void accepted(void *arg, struct envelope *env, bool fresh, int rc)
         count_job(m, env);
     }
     for (int i = 0; i < env->rcpt_count && rc == 0; i++)
-        if (is_first_of_queue(env, i))
+        if (envelope_is_first_of_queue(env, i))
             enter_queue(m, env, i, fresh, true);
     pin(m, env, -1);
     if (rc == 0 && !fresh)
@@ -270,7 +262,7 @@ static int recover_fresh(struct mta *m, struct envelope *env)
     }
     env->fresh = true;
     for (int i = 0; i < env->rcpt_count; i++)
-        if (is_first_of_queue(env, i))
+        if (envelope_is_first_of_queue(env, i))
             enter_queue(m, env, i, true, false);
     return 0;
 }

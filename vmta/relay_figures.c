@@ -61,3 +61,14 @@ void figures_event(struct mta *m, struct event *e, struct queue *q, int64_t n)
         count_delivery(m->figures, e);
     m->event(m->arg, e);
 }
+
+void figures_path_deferred(struct mta *m, struct queue *q, const struct last_reply *why, int attempt)
+{
+    struct event e = {
+        .kind = EVENT_PATH_DEFERRED, .tenant = q->key.tenant, .vmta = q->key.vmta, .queue = slice_of(q->name),
+        .recipients = q->recipients, .stage = slice_of(reply_stage_name(why->stage)), .code = why->code,
+        .enhanced = why->enhanced, .text = why->text, .mx = why->mx, .attempt = attempt, .queued_ms = -1, .delivery_ms = -1, .size = -1,
+    };
+
+    figures_event(m, &e, q, q->recipients);
+}

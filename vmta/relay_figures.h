@@ -15,6 +15,8 @@ struct figures {
 /* Sends an event up and counts it for tenant, VMTA and queue. q may be NULL (rejected, or before a queue is known). n: recipients it
  * stands for. */
 void figures_event(struct mta *m, struct event *e, struct queue *q, int64_t n);
+/* A queue as a whole was set back: one event for all that waits in it. attempt: of what failed, from 1. */
+void figures_path_deferred(struct mta *m, struct queue *q, const struct last_reply *why, int attempt);
 void figures_accepted(struct figures *f, int64_t us);
 
 #endif

@@ -381,14 +381,6 @@ static void act_on_queue_of(struct task *t, struct queue *q, struct envelope *en
     settle_parked(t->m, q, env, v, n, on_done, t);
 }
 
-static bool is_first_of_queue(const struct envelope *env, int i)
-{
-    for (int k = 0; k < i; k++)
-        if (env->rcpts[k].queue.id == env->rcpts[i].queue.id)
-            return false;
-    return true;
-}
-
 static void act_on_parked(struct task *t, struct envelope *env)
 {
     struct settle_verdict *v = calloc((size_t)env->rcpt_count, sizeof *v);
@@ -396,7 +388,7 @@ static void act_on_parked(struct task *t, struct envelope *env)
     for (int i = 0; v && i < env->rcpt_count; i++) {
         struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
 
-        if (q && is_first_of_queue(env, i) && selects_queue(t, q) && !is_denied(t, q))
+        if (q && envelope_is_first_of_queue(env, i) && selects_queue(t, q) && !is_denied(t, q))
             act_on_queue_of(t, q, env, i, v);
     }
     free(v);
