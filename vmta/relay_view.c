@@ -134,7 +134,8 @@ static void limits_of(const struct relay *r, const struct queue *q, struct limit
     add_limit(ret, "connections of the tenant", q->tenant_state->party.ceiling.used, q->tenant_state->party.ceiling.max,
               q->tenant->max_connections_at);
     add_rate(ret, "message rate of the tenant", &q->tenant_state->party.bucket, q->tenant->max_message_rate_at, now);
-    add_limit(ret, "connections of the VMTA", q->vmta_state->party.ceiling.used, q->vmta_state->party.ceiling.max, q->vmta->at);
+    add_limit(ret, "connections of the VMTA", q->vmta_state->party.ceiling.used, q->vmta_state->party.ceiling.max,
+              q->vmta_state->party.ceiling.max == INT64_MAX ? (struct conf_place){ 0 } : q->vmta->at);
     add_rate(ret, "message rate of the VMTA", &q->vmta_state->party.bucket, q->vmta->at, now);
     add_limit(ret, "connections of the relay", m->sched.total.used, m->sched.total.max, (struct conf_place){ 0 });
 }

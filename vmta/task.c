@@ -163,6 +163,8 @@ static void log_selection(struct log_line *line, const struct action *a)
 {
     char id[ULID_TEXT];
 
+    if (a->all)
+        log_text(line, "all", "true");
     log_selected(line, "tenant", a->tenant);
     log_selected(line, "vmta", a->vmta);
     log_selected(line, "domain", a->domain);
