@@ -69,6 +69,7 @@ static void put_aside(struct mta *m, struct queue *q, struct envelope *env)
 struct queue_load {
     struct mta *m;
     struct queue *queue;
+    int settling; /* of what had expired, and its own hold on this */
 };
 
 static struct queue *end_load(void *arg, struct mta **ret)
@@ -89,7 +90,7 @@ static struct queue_load *begin_load(struct mta *m, struct queue *q)
 
     if (!l)
         return NULL;
-    *l = (struct queue_load){ m, q };
+    *l = (struct queue_load){ .m = m, .queue = q };
     q->loading = true;
     q->pending++;
     return l;
@@ -119,11 +120,18 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
     attend_soon(m, q);
 }
 
+/* No retry is meant to lie so far off: the clock went back since it was written. It counts as due. */
+static bool is_too_far_off(const struct mta *m, const struct queue *q, int64_t due_ms)
+{
+    return due_ms < HELD_DUE_MS && due_ms - m->now->wall_ms > retry_longest(q->policy.value[SET_RETRY]->retry);
+}
+
 static void load(struct mta *m, struct queue *q)
 {
+    bool too_far = is_too_far_off(m, q, q->next_due_ms);
     struct queue_load *l;
 
-    if (q->loading || q->ready_rcpts >= LOAD_BELOW || queue_parked(q) <= 0 || q->next_due_ms > m->now->wall_ms)
+    if (q->loading || q->ready_rcpts >= LOAD_BELOW || queue_parked(q) <= 0 || (q->next_due_ms > m->now->wall_ms && !too_far))
         return;
     if (!has_room(m, q)) {
         queue_set_wake(&m->queues, q, m->now->wall_ms + MEMORY_RETRY_MS);
@@ -135,7 +143,7 @@ static void load(struct mta *m, struct queue *q)
     if (q->rewind)
         q->after = (struct load_key){ 0 };
     q->rewind = false;
-    store_load(m->store, q->key.id, m->now->wall_ms, &q->after, LOAD_BATCH, on_loaded, l);
+    store_load(m->store, q->key.id, too_far ? HELD_DUE_MS - 1 : m->now->wall_ms, &q->after, LOAD_BATCH, on_loaded, l);
 }
 
 /* ---------------------------------------------------------------- out of memory */
@@ -203,8 +211,23 @@ static struct last_reply expired_reply(const struct mta *m, const struct queue *
     return reply;
 }
 
-static void expire_parked(struct mta *m, struct queue *q, struct envelope *env)
+/* Nothing is loaded before all of it is settled (a DSN may need the content first): it would be found again. */
+static void on_expiry_settled(void *arg)
 {
+    struct queue_load *l = arg;
+    struct mta *m;
+    struct queue *q;
+
+    if (--l->settling > 0)
+        return;
+    q = end_load(l, &m);
+    attend_soon(m, q);
+}
+
+static void expire_parked(struct queue_load *l, struct envelope *env)
+{
+    struct mta *m = l->m;
+    struct queue *q = l->queue;
     struct settle_verdict *v = calloc((size_t)env->rcpt_count, sizeof *v);
     int n = 0;
 
@@ -214,23 +237,26 @@ static void expire_parked(struct mta *m, struct queue *q, struct envelope *env)
         if (r->due_ms != HELD_DUE_MS && !queues_has_rcpt(&m->queues, &env->id, r->number))
             v[n++] = (struct settle_verdict){ .rcpt = i, .kind = SETTLE_EXPIRED, .reply = expired_reply(m, q, r), .dsn = true };
     }
-    if (n)
-        settle_parked(m, q, env, v, n, NULL, NULL);
+    if (n) {
+        l->settling++;
+        settle_parked(m, q, env, v, n, on_expiry_settled, l);
+    }
     free(v);
 }
 
 static void on_expired(void *arg, int rc, const struct load_result *r)
 {
-    struct mta *m;
-    struct queue *q = end_load(arg, &m);
+    struct queue_load *l = arg;
+    int64_t now = l->m->now->wall_ms;
 
+    l->settling = 1;
+    /* nothing more is known of the first to expire: it is asked for again when something can have */
+    l->queue->next_expiry_ms = rc == 0 && r->count > 0 ? now : now + MINUTE_MS;
     for (int i = 0; rc == 0 && i < r->count; i++) {
-        expire_parked(m, q, r->envelopes[i]);
+        expire_parked(l, r->envelopes[i]);
         envelope_unref(r->envelopes[i]);
     }
-    /* nothing more is known of the first to expire: it is asked for again when something can have */
-    q->next_expiry_ms = rc == 0 && r->count > 0 ? m->now->wall_ms : m->now->wall_ms + MINUTE_MS;
-    attend_soon(m, q);
+    on_expiry_settled(l);
 }
 
 static void expire_in_memory(struct mta *m, struct queue *q)
@@ -434,6 +460,8 @@ static void attend(struct mta *m, struct queue *q)
         q->place_is_old = false;
         attend_forget_place(m, q);
         q->hold = holds_match(m->holds, q);
+        if (q->next_attempt_ms && !q->held_by_conf)
+            q->next_attempt_ms = retry_pulled_in(q->policy.value[SET_RETRY]->retry, q->next_attempt_ms, m->now->wall_ms);
     }
     idle(m, q);
     if (q->idle_ms)

@@ -1,0 +1,685 @@
+/* oracle.c: see oracle.h. */
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "address.h"
+#include "ingest.h"
+#include "policy.h"
+#include "relay_parts.h"
+#include "remote.h"
+#include "stream_sim.h"
+
+enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, BODY_MAX = 200000, LIST_AT_ONCE = 100000, WHOLE_SECOND_MS = 1000, EARLY_MS = 50 };
+
+enum handed_in { OFFERED, ACCEPTED, REFUSED, LOST };
+
+struct rcpt {
+    char address[TEXT];
+    int yes;                 /* hosts took it so often */
+    int heard, open;         /* of these: the relay knows (and nothing was committed since, for all we know); on their way */
+    int excused;             /* duplicates that the two windows of DESIGN.md 4 explain */
+    bool no;                 /* a host refused it for good */
+    bool lied;               /* a host answered what was not asked */
+    int ended;               /* events that end it … */
+    enum event_kind kind;    /* … the last of them */
+    bool ended_unheard;      /* it was gone after a crash that swallowed the event */
+    bool found;              /* by the last look into the store */
+    int attempts;            /* deferrals that the relay has heard since the last crash */
+    int64_t not_before_ms;   /* mono; 0: any time */
+    int64_t first_seen_ms;   /* mono, by greylisting hosts; 0: never */
+};
+
+struct message {
+    struct oracle *oracle;
+    enum handed_in state;
+    int number, count, length;
+    uint64_t seed;
+    char tenant[TEXT], sender[TEXT];
+    struct rcpt rcpts[RCPTS];
+    int64_t accepted_ms;     /* wall */
+    int dsns;                /* that arrived, or were refused for good, or ended otherwise */
+    /* of the submission, until its end */
+    struct ingest_origin origin;
+    struct ingest_rcpt to[RCPTS];
+};
+
+struct oracle {
+    struct world *world;
+    struct message *messages[MESSAGES];
+    int count;
+    bool may_drop, stepped;
+    const char *may_bounce[16];
+    int may_bounce_count;
+    int crashes;
+};
+
+struct oracle *oracle_new(struct world *w)
+{
+    struct oracle *o = calloc(1, sizeof *o);
+
+    if (!o)
+        abort();
+    o->world = w;
+    return o;
+}
+
+void oracle_free(struct oracle *o)
+{
+    for (int i = 0; i < o->count; i++)
+        free(o->messages[i]);
+    free(o);
+}
+
+/* ---------------------------------------------------------------- who is meant */
+static struct message *message_of(struct oracle *o, const char *address, char kind)
+{
+    int n = -1;
+
+    if (address[0] != kind || sscanf(address + 1, "%d", &n) != 1 || n < 0 || n >= o->count)
+        return NULL;
+    return o->messages[n];
+}
+
+static struct rcpt *find(struct oracle *o, const char *address)
+{
+    struct message *m = message_of(o, address, 'm');
+    int n, k;
+
+    if (!m || sscanf(address, "m%dr%d", &n, &k) != 2 || k >= m->count)
+        return NULL;
+    return &m->rcpts[k];
+}
+
+static bool has_ended(const struct rcpt *r)
+{
+    return r->ended > 0 || r->ended_unheard;
+}
+
+static bool may_bounce(const struct oracle *o, const struct rcpt *r)
+{
+    const char *domain = strchr(r->address, '@') + 1;
+
+    for (int i = 0; i < o->may_bounce_count; i++)
+        if (strcmp(o->may_bounce[i], domain) == 0)
+            return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------- submission */
+static void make_body(const struct message *m, struct buf *b)
+{
+    struct rand r;
+    int n = 0;
+
+    rand_seed(&r, m->seed);
+    while (n < m->length) {
+        char line[80];
+        int k = 1 + (int)rand_below(&r, 76);
+
+        for (int i = 0; i < k; i++)
+            line[i] = (char)('a' + rand_below(&r, 26));
+        if (rand_below(&r, 8) == 0)
+            line[0] = '.';
+        buf_add(b, slice_make(line, (size_t)k));
+        buf_add_text(b, "\r\n");
+        n += k + 2;
+    }
+}
+
+/* Header and content in wire form: lines that begin with a dot are stuffed. */
+static struct body *wire_form(struct oracle *o, const struct message *m, const char *job, uint64_t *ret_size)
+{
+    struct buf plain, wire;
+    struct slice rest;
+    struct body *body = body_new(&o->world->budget);
+
+    buf_init(&plain, 0);
+    buf_init(&wire, 0);
+    buf_printf(&plain, "From: <%s>\r\nSubject: message %d\r\n%s%s%s\r\n", m->sender, m->number, job ? "X-Fairlead-Job: " : "",
+               job ? job : "", job ? "\r\n" : "");
+    make_body(m, &plain);
+    rest = buf_slice(&plain);
+    *ret_size = rest.n;
+    while (rest.n) {
+        struct slice line = slice_head(rest, slice_find(rest, '\n') + 1);
+
+        if (line.p[0] == '.')
+            buf_add_char(&wire, '.');
+        buf_add(&wire, line);
+        rest = slice_skip(rest, line.n);
+    }
+    if (!body || body_add(body, buf_slice(&wire)) < 0)
+        abort();
+    buf_free(&plain);
+    buf_free(&wire);
+    return body;
+}
+
+static void on_answer(void *arg, const struct ingest_reply *reply)
+{
+    struct message *m = arg;
+    struct world *w = m->oracle->world;
+
+    if (m->state != OFFERED)
+        world_broken(w, "message %d is answered twice", m->number);
+    m->state = reply->code == 250 ? ACCEPTED : REFUSED;
+    m->accepted_ms = w->now.wall_ms;
+    world_tell(w, "m%d %s: %d %s", m->number, m->state == ACCEPTED ? "accepted" : "refused", reply->code, reply->enhanced);
+}
+
+static void fill_origin(struct message *m, struct conf *conf)
+{
+    struct inet_addr client;
+
+    inet_addr_parse(SLICE("203.0.113.5"), &client);
+    m->origin = (struct ingest_origin){
+        .conf = conf, .source = conf_source(conf, &client), .role = ROLE_SUBMISSION, .tenant = conf_tenant(conf, slice_of(m->tenant)),
+        .client = client, .helo = SLICE("client.test"), .is_esmtp = true, .is_auth = true,
+    };
+}
+
+int oracle_submit(struct oracle *o, const struct submission *s)
+{
+    struct message *m = calloc(1, sizeof *m);
+    struct ingest_message im = { .dot_ms = o->world->now.mono_ms };
+
+    if (!m || o->count == MESSAGES)
+        abort();
+    *m = (struct message){ .oracle = o, .number = o->count, .count = s->count, .length = s->length, .seed = rand_next(&o->world->rand) };
+    snprintf(m->tenant, sizeof m->tenant, "%s", s->tenant);
+    snprintf(m->sender, sizeof m->sender, "s%d@%s", m->number, s->sender_domain);
+    o->messages[o->count++] = m;
+    fill_origin(m, relay_conf(o->world->relay));
+    for (int i = 0; i < s->count; i++) {
+        snprintf(m->rcpts[i].address, TEXT, "m%dr%d@%s", m->number, i, s->domains[i]);
+        m->to[i] = (struct ingest_rcpt){ .address = slice_of(m->rcpts[i].address), .domain = slice_of(s->domains[i]) };
+        world_tell(o->world, "m%d from %s to %s", m->number, m->sender, m->rcpts[i].address);
+    }
+    if (!m->origin.tenant) {
+        m->state = REFUSED; /* the configuration has it no more */
+        return m->number;
+    }
+    im.origin = &m->origin;
+    im.reverse_path = slice_of(m->sender);
+    im.reverse_path_domain = slice_of(s->sender_domain);
+    im.rcpts = m->to;
+    im.rcpt_count = m->count;
+    im.body = wire_form(o, m, s->job, &im.size);
+    ingest_message(relay_ingest(o->world->relay), &im, on_answer, m);
+    return m->number;
+}
+
+/* ---------------------------------------------------------------- what the relay says */
+static bool has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r)
+{
+    const struct conf_tenant *t = conf_tenant(o->world->conf, slice_of(m->tenant));
+    const struct setting_value *v = t ? settings_get(&t->settings, SET_EXPIRE_AFTER) : NULL;
+
+    return o->stepped || !v || o->world->now.wall_ms - m->accepted_ms >= v->ms - 2 * WHOLE_SECOND_MS;
+}
+
+static void judge_end(struct oracle *o, struct message *m, struct rcpt *r, enum event_kind kind)
+{
+    struct world *w = o->world;
+
+    if (has_ended(r))
+        world_broken(w, "%s ended twice: %s, now %s", r->address, event_name(r->kind), event_name(kind));
+    if (m->state != ACCEPTED)
+        world_broken(w, "%s ended, and its message was never accepted", r->address);
+    if (kind == EVENT_DELIVERED && r->yes == 0 && !r->lied)
+        world_broken(w, "%s counts as delivered, and no host took it", r->address);
+    if (kind == EVENT_BOUNCED && !r->no && !r->lied && !may_bounce(o, r))
+        world_broken(w, "%s bounced, and no host refused it", r->address);
+    if (kind == EVENT_EXPIRED && !has_expired(o, m, r))
+        world_broken(w, "%s expired too early", r->address);
+    if (kind == EVENT_DROPPED && !o->may_drop)
+        world_broken(w, "%s was dropped, and nobody asked for it", r->address);
+    r->ended++;
+    r->kind = kind;
+    r->heard = 0;
+}
+
+static bool ends(enum event_kind kind)
+{
+    return kind == EVENT_DELIVERED || kind == EVENT_BOUNCED || kind == EVENT_EXPIRED || kind == EVENT_DROPPED;
+}
+
+void oracle_event(struct oracle *o, const struct event *e)
+{
+    struct world *w = o->world;
+    char to[TEXT];
+    struct rcpt *r;
+    struct message *dsn;
+
+    if (e->kind == EVENT_PATH_DEFERRED) {
+        world_tell(w, "%.*s  waits: %.*s %d %.*s", SLICE_ARG(e->queue), SLICE_ARG(e->stage), e->code, SLICE_ARG(e->text));
+        return;
+    }
+    if (e->kind == EVENT_ACCEPTED || e->kind == EVENT_REJECTED)
+        return;
+    world_tell(w, "%.*s/%.*s %.*s  %s, %d %.*s %.*s", SLICE_ARG(e->tenant), SLICE_ARG(e->vmta), SLICE_ARG(e->to), event_name(e->kind),
+               e->code, SLICE_ARG(e->enhanced), SLICE_ARG(e->text));
+    snprintf(to, sizeof to, "%.*s", SLICE_ARG(e->to));
+    r = find(o, to);
+    dsn = message_of(o, to, 's');
+    if (r && ends(e->kind))
+        judge_end(o, message_of(o, to, 'm'), r, e->kind);
+    if (dsn && ends(e->kind) && e->kind != EVENT_DELIVERED)
+        dsn->dsns++;
+}
+
+/* ---------------------------------------------------------------- what the store holds */
+struct look {
+    struct oracle *oracle;
+    int64_t recipients;
+};
+
+static void found(struct look *l, const struct envelope *e)
+{
+    struct world *w = l->oracle->world;
+
+    for (int i = 0; i < e->rcpt_count; i++) {
+        char address[TEXT];
+        struct rcpt *r;
+
+        snprintf(address, sizeof address, "%.*s", SLICE_ARG(e->rcpts[i].address));
+        r = find(l->oracle, address);
+        l->recipients++;
+        if (!r)
+            continue; /* a DSN */
+        if (r->found)
+            world_broken(w, "%s is stored twice", address);
+        if (has_ended(r))
+            world_broken(w, "%s had ended, and is in the store again", address);
+        r->found = true;
+    }
+}
+
+static void on_loaded(void *arg, int rc, const struct load_result *result)
+{
+    struct look *l = arg;
+
+    if (rc < 0)
+        return;
+    for (int i = 0; i < result->count; i++) {
+        found(l, result->envelopes[i]);
+        envelope_unref(result->envelopes[i]);
+    }
+}
+
+static void judge_found(struct oracle *o, struct message *m)
+{
+    int there = 0;
+
+    for (int i = 0; i < m->count; i++)
+        there += m->rcpts[i].found;
+    if (m->state == OFFERED) {
+        m->state = there ? ACCEPTED : LOST; /* committed, and the client never heard of it */
+        m->accepted_ms = o->world->now.wall_ms;
+        if (there && there < m->count)
+            world_broken(o->world, "message %d is stored in part", m->number);
+    }
+    if (m->state != ACCEPTED && there)
+        world_broken(o->world, "message %d was refused, and is in the store", m->number);
+    for (int i = 0; i < m->count && m->state == ACCEPTED; i++) {
+        struct rcpt *r = &m->rcpts[i];
+
+        if (r->found || has_ended(r))
+            continue;
+        if (r->yes == 0 && !r->no && !r->lied && !may_bounce(o, r) && !o->may_drop && !has_expired(o, m, r))
+            world_broken(o->world, "%s is lost", r->address);
+        r->ended_unheard = true;
+    }
+}
+
+void oracle_recovered(struct oracle *o)
+{
+    struct world *w = o->world;
+    const struct store_recovered *s = store_recovered(w->store);
+    struct look look = { .oracle = o };
+    int64_t counted = 0;
+
+    for (int i = 0; i < o->count; i++)
+        for (int k = 0; k < o->messages[i]->count; k++)
+            o->messages[i]->rcpts[k].found = false;
+    for (int i = 0; i < s->fresh_count; i++) {
+        found(&look, s->fresh[i]);
+        counted += s->fresh[i]->rcpt_count;
+    }
+    for (int i = 0; i < s->queue_count; i++) {
+        counted += s->queues[i].recipients;
+        store_load(w->store, s->queues[i].key.id, NEVER_MS, NULL, LIST_AT_ONCE, on_loaded, &look);
+    }
+    store_flush(w->store);
+    while (writer_step(w->store->writer))
+        ;
+    store_dispatch(w->store);
+    if (sim_disk_is_dead(w->disk))
+        return;
+    if (counted != look.recipients)
+        world_broken(w, "the store counts %lld recipients and has %lld", (long long)counted, (long long)look.recipients);
+    for (int i = 0; i < o->count; i++)
+        judge_found(o, o->messages[i]);
+    world_tell(w, "opened: %lld recipients are there", (long long)look.recipients);
+}
+
+/* ---------------------------------------------------------------- crashes and other turns */
+static void each_rcpt(struct oracle *o, void (*visit)(struct rcpt *r))
+{
+    for (int i = 0; i < o->count; i++)
+        for (int k = 0; k < o->messages[i]->count; k++)
+            visit(&o->messages[i]->rcpts[k]);
+}
+
+/* What hosts took and no event confirmed may be sent once more: both windows at once. */
+static void excuse(struct rcpt *r)
+{
+    r->excused += r->heard + r->open;
+    r->heard = r->open = 0;
+    r->attempts = 0;
+    r->not_before_ms = 0;
+}
+
+void oracle_crashed(struct oracle *o)
+{
+    o->crashes++;
+    each_rcpt(o, excuse);
+}
+
+static void forget_times(struct rcpt *r)
+{
+    r->not_before_ms = 0;
+}
+
+void oracle_reloaded(struct oracle *o)
+{
+    each_rcpt(o, forget_times);
+}
+
+void oracle_clock_stepped(struct oracle *o)
+{
+    o->stepped = true;
+    each_rcpt(o, forget_times);
+}
+
+/* ---------------------------------------------------------------- connections and whose mail is on them */
+static const struct conf_vmta *vmta_of(const struct conf *c, const struct inet_addr *source)
+{
+    for (int i = 0; i < c->vmta_count; i++)
+        for (int k = 0; k < c->vmtas[i].source_count; k++)
+            if (inet_addr_eq(&c->vmtas[i].sources[k], source))
+                return &c->vmtas[i];
+    return NULL;
+}
+
+static int count_site(const struct world *w, const struct inet_addr *source, int site)
+{
+    int n = 0;
+
+    for (const struct remote *r = w->remotes; r; r = r->next)
+        if (r->site == site)
+            n += streams_sim_count(w->streams, source, &r->addr);
+    return n;
+}
+
+void oracle_connected(struct oracle *o, const struct inet_addr *source, const struct inet_addr *dest)
+{
+    struct world *w = o->world;
+    const struct remote *r = remote_at(w, dest);
+    const struct conf_vmta *v = vmta_of(w->conf, source);
+    char text[INET_TEXT];
+    int64_t limit = settings_get(&w->conf->defaults, SET_MAX_CONNECTIONS)->number, total = 0;
+    const struct inet_addr any = { 0 };
+
+    inet_addr_text(source, text);
+    world_tell(w, "connect %s > %s", text, r ? r->name : "nobody");
+    if (!r)
+        world_broken(w, "a connection to an address that nobody has");
+    if (count_site(w, source, r->site) > limit)
+        world_broken(w, "%d connections from %s to site %d, %lld are allowed", count_site(w, source, r->site), text, r->site,
+                     (long long)limit);
+    for (int i = 0; v && i < v->source_count; i++)
+        total += streams_sim_count(w->streams, &v->sources[i], &any);
+    if (v && total > v->total_max_connections)
+        world_broken(w, "%lld connections of VMTA %s, %lld are allowed", (long long)total, v->name, (long long)v->total_max_connections);
+}
+
+static const struct conf_tenant *tenant_of_sender(const struct conf *c, const char *address)
+{
+    const char *at = strchr(address, '@');
+
+    for (int i = 0; at && i < c->tenant_count; i++)
+        if (tenant_may_send_as(&c->tenants[i], slice_of(at + 1)))
+            return &c->tenants[i];
+    return NULL;
+}
+
+void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from)
+{
+    const struct conf *c = o->world->conf;
+    const struct conf_tenant *t = tenant_of_sender(c, from);
+    const struct conf_vmta *v = vmta_of(c, source);
+
+    if (!v || !t || !*from)
+        return; /* gone with a reload; or a DSN, whose recipient tells */
+    if (!tenant_may_use_vmta(t, v))
+        world_broken(o->world, "mail of %s on VMTA %s", t->name, v->name);
+    if (strcmp(ehlo, v->hostname))
+        world_broken(o->world, "VMTA %s says EHLO %s", v->name, ehlo);
+}
+
+void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *address)
+{
+    struct world *w = o->world;
+    struct message *m = message_of(o, address, 'm');
+    struct rcpt *rcpt = find(o, address);
+
+    if (!*from)
+        oracle_mail(o, r, source, vmta_of(w->conf, source) ? vmta_of(w->conf, source)->hostname : "", address);
+    if (!rcpt)
+        return;
+    if (m->state == REFUSED || m->state == LOST)
+        world_broken(w, "%s is sent, and was never accepted", address);
+    if (strcmp(from, m->sender))
+        world_broken(w, "%s is sent from %s", address, from);
+    if (rcpt->ended)
+        world_broken(w, "%s is sent after its end", address);
+    if (w->now.mono_ms - r->latency_ms + EARLY_MS < rcpt->not_before_ms)
+        world_broken(w, "%s is tried %lld ms too early", address, (long long)(rcpt->not_before_ms - w->now.mono_ms));
+    rcpt->not_before_ms = 0;
+}
+
+/* ---------------------------------------------------------------- what hosts decide */
+int64_t oracle_first_seen(struct oracle *o, const char *address)
+{
+    struct rcpt *r = find(o, address);
+
+    if (!r)
+        return 0;
+    if (!r->first_seen_ms)
+        r->first_seen_ms = o->world->now.mono_ms;
+    return r->first_seen_ms;
+}
+
+void oracle_content(struct oracle *o, const struct remote *remote, const char *rcpt, struct slice content)
+{
+    struct message *m = message_of(o, rcpt, 'm');
+    size_t header = slice_find_slice(content, SLICE("\r\n\r\n"));
+    struct buf b;
+
+    if (!m)
+        return;
+    buf_init(&b, 0);
+    make_body(m, &b);
+    if (!slice_eq(slice_skip(content, header + 4), buf_slice(&b)))
+        world_broken(o->world, "the content of message %d changed on the way (%zu bytes, %zu arrived)", m->number, buf_len(&b),
+                     slice_skip(content, header + 4).n);
+    if (slice_find_slice(slice_head(content, header), SLICE("X-Fairlead")) < header)
+        world_broken(o->world, "message %d carries what was meant for us", m->number);
+    buf_free(&b);
+}
+
+void oracle_lied(struct oracle *o, const char *address)
+{
+    struct rcpt *r = find(o, address);
+
+    if (r)
+        r->lied = true;
+}
+
+void oracle_yes(struct oracle *o, const char *address, bool orphan)
+{
+    struct rcpt *r = find(o, address);
+    struct message *dsn = message_of(o, address, 's');
+
+    if (dsn)
+        dsn->dsns++;
+    if (!r)
+        return;
+    r->yes++;
+    if (orphan)
+        r->excused++;
+    else
+        r->open++;
+    if (!r->lied && r->yes > 1 + r->excused)
+        world_broken(o->world, "%s is delivered %d times, %d are explained", address, r->yes, 1 + r->excused);
+}
+
+void oracle_yes_heard(struct oracle *o, const char *address, bool certain)
+{
+    struct rcpt *r = find(o, address);
+
+    if (!r)
+        return;
+    if (r->open > 0)
+        r->open--;
+    if (certain)
+        r->heard++;
+    else
+        r->excused++;
+}
+
+void oracle_yes_lost(struct oracle *o, const char *address)
+{
+    struct rcpt *r = find(o, address);
+
+    if (!r || r->open == 0)
+        return;
+    r->open--;
+    r->excused++;
+}
+
+void oracle_no(struct oracle *o, const char *address)
+{
+    struct rcpt *r = find(o, address);
+    struct message *dsn = message_of(o, address, 's');
+
+    if (dsn)
+        dsn->dsns++;
+    if (r)
+        r->no = true;
+}
+
+/* The schedule counted here again, so that a fault in retry.c is not judged by itself. */
+static int64_t shortest_interval(const struct retry_schedule *s, int n)
+{
+    double ms = (double)s->first_ms;
+
+    if (s->count > 0)
+        return s->interval_ms[n <= s->count ? n - 1 : s->count - 1];
+    for (int i = 1; i < n && ms < (double)s->max_ms; i++)
+        ms *= s->factor;
+    if (ms > (double)s->max_ms)
+        ms = (double)s->max_ms;
+    return (int64_t)(ms - ms * s->jitter_permille / 1000) - 1;
+}
+
+void oracle_later_heard(struct oracle *o, const char *address, const struct inet_addr *source)
+{
+    struct world *w = o->world;
+    struct rcpt *r = find(o, address);
+    struct message *m = message_of(o, address, 'm');
+    const struct conf_vmta *v = vmta_of(w->conf, source);
+    const struct conf_tenant *t = m ? conf_tenant(w->conf, slice_of(m->tenant)) : NULL;
+    struct policy policy;
+
+    if (!r || !t || !v)
+        return;
+    policy_resolve(w->conf, t, v, slice_of(strchr(address, '@') + 1), &policy);
+    r->attempts++;
+    r->not_before_ms = w->now.mono_ms + shortest_interval(policy.value[SET_RETRY]->retry, r->attempts);
+    if (has_expired(o, m, r) || m->accepted_ms + policy_ms(&policy, SET_EXPIRE_AFTER) < w->now.wall_ms + (r->not_before_ms - w->now.mono_ms))
+        r->not_before_ms = 0; /* the last try is made when it is too old */
+}
+
+/* ---------------------------------------------------------------- sums */
+int oracle_live(const struct oracle *o)
+{
+    int n = 0;
+
+    for (int i = 0; i < o->count; i++)
+        for (int k = 0; k < o->messages[i]->count; k++)
+            n += o->messages[i]->state == ACCEPTED && !has_ended(&o->messages[i]->rcpts[k]);
+    return n;
+}
+
+int oracle_ended(const struct oracle *o, enum event_kind kind)
+{
+    int n = 0;
+
+    for (int i = 0; i < o->count; i++)
+        for (int k = 0; k < o->messages[i]->count; k++)
+            n += o->messages[i]->rcpts[k].ended > 0 && o->messages[i]->rcpts[k].kind == kind;
+    return n;
+}
+
+void oracle_may_drop(struct oracle *o)
+{
+    o->may_drop = true;
+}
+
+void oracle_may_bounce(struct oracle *o, const char *domain)
+{
+    if (o->may_bounce_count == (int)(sizeof o->may_bounce / sizeof *o->may_bounce))
+        abort();
+    o->may_bounce[o->may_bounce_count++] = domain;
+}
+
+void oracle_all_ended(struct oracle *o)
+{
+    struct world *w = o->world;
+
+    for (int i = 0; i < o->count; i++) {
+        struct message *m = o->messages[i];
+        bool failed = false, maybe = false;
+
+        if (m->state == OFFERED)
+            world_broken(w, "message %d was never answered", m->number);
+        for (int k = 0; k < m->count && m->state == ACCEPTED; k++) {
+            if (!has_ended(&m->rcpts[k]))
+                world_broken(w, "%s has not ended", m->rcpts[k].address);
+            failed |= m->rcpts[k].ended && (m->rcpts[k].kind == EVENT_BOUNCED || m->rcpts[k].kind == EVENT_EXPIRED);
+            maybe |= m->rcpts[k].ended_unheard;
+        }
+        if (failed && m->dsns == 0 && o->crashes == 0)
+            world_broken(w, "the sender of message %d was never told", m->number);
+        if (!failed && !maybe && m->dsns > 0 && !o->may_drop)
+            world_broken(w, "the sender of message %d was told of a failure that there was not", m->number);
+    }
+}
+
+void oracle_audit(struct oracle *o)
+{
+    struct world *w = o->world;
+    struct mta *m = &w->relay->mta;
+
+    for (struct queue *q = m->queues.by_name; q; q = queues_next(q))
+        if (q->recipients != 0 || q->messages != 0 || q->bytes != 0 || queue_in_memory(q) != 0)
+            world_broken(w, "%s counts %lld recipients, %lld messages, %lld bytes, %lld in memory, and nothing is there", q->name,
+                         (long long)q->recipients, (long long)q->messages, (long long)q->bytes, (long long)queue_in_memory(q));
+    if (m->queues.total.recipients != 0 || m->queues.memory_rcpts != 0)
+        world_broken(w, "all queues are empty, and %lld recipients are counted, %lld in memory", (long long)m->queues.total.recipients,
+                     (long long)m->queues.memory_rcpts);
+}

@@ -1,0 +1,42 @@
+/* remote.h: a played host that takes mail, with its moods. See stream_sim.h for how it is reached. */
+#ifndef FL_REMOTE_H
+#define FL_REMOTE_H
+
+#include "world.h"
+
+enum remote_stage { AT_BANNER, AT_EHLO, AT_STARTTLS, AT_MAIL, AT_RCPT, AT_DATA, AT_DOT, REMOTE_STAGES };
+
+/* How often of a thousand, at each stage, something else than yes is said. All zero: a host that takes everything. */
+struct mood {
+    int refuses, silent;           /* connections */
+    int no4[REMOTE_STAGES], no5[REMOTE_STAGES], closes[REMOTE_STAGES] /* 421 */, drops[REMOTE_STAGES];
+    int nonsense;                  /* of replies: something that is no reply */
+    int unasked;                   /* of replies: one more than was asked for */
+    int cuts, cuts_silently;       /* of connections: at any byte */
+    int tls_fails;                 /* of handshakes */
+    bool tls, unverified, only_helo, no_pipelining, no_chunking;
+    int64_t greylist_ms;           /* a recipient is refused for so long after its first try */
+    int64_t reply_ms, dot_ms;      /* each reply takes so long, the one to the dot so much more */
+    const char *refused_sender;    /* domain whose MAIL is answered 451 */
+    int most_connections;          /* from one source; further ones get 421; 0: no such bound */
+};
+
+struct remote {
+    struct remote *next;
+    struct world *world;
+    const char *name;              /* of the host */
+    struct inet_addr addr;
+    int site;                      /* hosts of one site have the same */
+    int64_t latency_ms;
+    struct mood mood;
+    int connections;               /* that it holds */
+    int64_t delivered;             /* recipients that it said yes to */
+};
+
+/* A host; the resolver knows its address from now on. Texts are borrowed for the life of the world. */
+struct remote *remote_add(struct world *w, const char *name, const char *address, int site);
+struct remote *remote_of_site(const struct world *w, int site);
+const struct remote *remote_at(const struct world *w, const struct inet_addr *addr);
+void remotes_free(struct world *w);
+
+#endif
