@@ -483,6 +483,7 @@ static void attend(struct mta *m, struct queue *q)
         resolve(m, q);
         if (q->resolve == RESOLVE_BOUNCE)
             bounce_ready(m, q);
+        waits = waits_for(m, q); /* it may have found its place on paths that wait */
     }
     sched_update(&m->sched, q);
     wake_again(m, q, waits);

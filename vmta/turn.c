@@ -110,6 +110,8 @@ void path_set_timer(struct sched *s, struct path *p)
 {
     int64_t now = s->now->mono_ms, at = NEVER_MS;
 
+    if (heap_has(&p->timer.node) && p->timer.node.key <= now)
+        return; /* it is about to fire, and looks at everything then */
     sooner(&at, p->clock.until_ms, now);
     sooner(&at, p->rate_until_ms, now);
     sooner(&at, p->one_more_ms, now);
@@ -235,10 +237,12 @@ static int turn_attach(struct sched *s, struct queue *q, struct turn *t, const s
     pt->turns++;
     p->turn_count++;
     TAILQ_INSERT_TAIL(&p->turns, t, on_path);
-    if (p->turn_count == 1)
-        p->bounds_stale = true; /* what bound it before is gone */
-    else
+    if (p->turn_count > 1) {
         bound_by(s, t);
+        return 0;
+    }
+    p->bounds_stale = true; /* what bound it before is gone … */
+    path_set_timer(s, p);   /* … but not for how long it waits */
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "oracle.h"
+#include "relay_parts.h"
 #include "relay_view.h"
 #include "remote.h"
 #include "resolver_sim.h"
@@ -261,6 +262,8 @@ static void act(struct world *w, enum action_kind kind)
         a.to = who == 0 ? SLICE("a1") : SLICE("shared");
     if (kind == ACTION_DROP)
         oracle_may_drop(w->oracle);
+    if (kind != ACTION_HOLD && kind != ACTION_DROP)
+        oracle_reloaded(w->oracle); /* what waits may be due now */
     world_tell(w, "%s tenant %s domain %.*s job %.*s", names[kind], senders[who].tenant, SLICE_ARG(a.domain), SLICE_ARG(a.job));
     relay_act(w->relay, &a, on_acted, w);
 }
@@ -317,13 +320,32 @@ static void release_all(struct world *w)
     }
 }
 
-static bool show_queue(void *arg, const struct view_queue *q)
+static long long from_now(int64_t at, int64_t now)
+{
+    return at == NEVER_MS ? -1 : at == 0 ? 0 : (long long)(at - now);
+}
+
+static bool show_queue(void *arg, const struct view_queue *v)
 {
     struct world *w = arg;
+    const struct queue *q = queues_find(&w->relay->mta.queues, v->name);
+    const struct turn *t = q->turns;
 
-    if (q->recipients > 0)
-        world_tell(w, "left: %.*s, %lld recipients, %s, next %lld ms: %.*s", SLICE_ARG(q->name), (long long)q->recipients,
-                   view_state_name(q->state), q->next_attempt_ms ? (long long)(q->next_attempt_ms - w->now.wall_ms) : 0, SLICE_ARG(q->why));
+    if (v->recipients == 0)
+        return true;
+    world_tell(w, "left: %.*s, %lld recipients, %s: %.*s", SLICE_ARG(v->name), (long long)v->recipients, view_state_name(v->state),
+               SLICE_ARG(v->why));
+    world_tell(w, "      %lld ready, %lld busy, %lld pending, due in %lld, attempt in %lld, looked at in %lld, expiry in %lld ms",
+               (long long)q->ready_rcpts, (long long)q->busy_rcpts, (long long)q->pending, from_now(q->next_due_ms, w->now.wall_ms),
+               from_now(q->next_attempt_ms, w->now.wall_ms), heap_has(&q->wake) ? from_now(q->wake.key, w->now.wall_ms) : -1,
+               from_now(q->next_expiry_ms, w->now.wall_ms));
+    world_tell(w, "      resolve %d, %d turns, loading %d, rewind %d, probing %d", (int)q->resolve, q->turn_count, q->loading,
+               q->rewind, q->probing);
+    for (int i = 0; i < q->turn_count; i++)
+        world_tell(w, "      path: open %d, window %lld, most %lld, waits %lld ms, rate %lld ms; turn in line %d, share waits %d",
+                   t[i].path->open, (long long)t[i].path->window, (long long)t[i].path->max_connections,
+                   from_now(t[i].path->clock.until_ms, w->now.mono_ms), from_now(t[i].path->rate_until_ms, w->now.mono_ms),
+                   t[i].in_ring, t[i].share->waiter.at != NULL);
     return true;
 }
 

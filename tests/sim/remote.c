@@ -12,7 +12,7 @@
 enum { TEXT = 256, RCPTS_MAX = 100, CUT_WITHIN = 3000, GREY = 512 };
 
 enum peer_state { PEER_BANNER, PEER_COMMAND, PEER_DATA, PEER_CHUNK, PEER_ENDED };
-enum after { GO_ON, CLOSE, DROP, SHAKE };
+enum after { GO_ON, CLOSE, DROP };
 
 /* What was decided about a recipient; and the relay has heard it once it has read so many bytes. */
 struct verdict {
@@ -24,7 +24,7 @@ struct verdict {
 
 struct peer {
     struct remote *remote;
-    struct wire *wire;             /* NULL: gone */
+    struct wire *wire;
     struct inet_addr source;
     enum peer_state state;
     struct buf in, held, content;
@@ -88,42 +88,30 @@ static void on_heard(void *arg, uint64_t bytes)
 }
 
 /* ---------------------------------------------------------------- replies */
-static void end(struct peer *p)
+static void perform(struct peer *p, enum after after)
 {
+    if (after == GO_ON)
+        return;
+    if (after == CLOSE)
+        wire_close(p->wire);
+    else
+        wire_reset(p->wire);
     p->state = PEER_ENDED;
 }
 
-static void perform(struct peer *p, enum after after)
+static void let_go(struct peer *p)
 {
-    switch (after) {
-    case CLOSE:
-        wire_close(p->wire);
-        end(p);
-        break;
-    case DROP:
-        wire_reset(p->wire);
-        end(p);
-        break;
-    case SHAKE:
-        break;
-    default:
-        break;
-    }
-}
-
-static void on_time(void *arg)
-{
-    struct peer *p = arg;
-
     p->waits = false;
-    if (!p->wire)
-        return;
     if (buf_len(&p->held))
         say(p, buf_slice(&p->held));
     buf_clear(&p->held);
     perform(p, p->after);
-    if (p->state != PEER_ENDED)
-        work(p);
+}
+
+static void on_time(void *arg)
+{
+    let_go(arg);
+    work(arg);
 }
 
 static void reply(struct peer *p, int64_t wait_ms, enum after after, const char *text)
@@ -144,7 +132,7 @@ static void reply(struct peer *p, int64_t wait_ms, enum after after, const char 
     p->after = after;
     p->waits = true;
     if (wait_ms == 0)
-        on_time(p);
+        let_go(p);
     else
         (void)timer_set(&w->events, &p->timer, w->now.mono_ms + wait_ms);
 }
@@ -386,7 +374,7 @@ static bool take_chunk(struct peer *p)
 
 static void work(struct peer *p)
 {
-    while (p->wire && !p->waits && p->state != PEER_ENDED && p->state != PEER_BANNER &&
+    while (!p->waits && p->state != PEER_ENDED && p->state != PEER_BANNER &&
            (p->state == PEER_CHUNK ? take_chunk(p) : take_line(p)))
         ;
 }

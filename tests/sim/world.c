@@ -251,6 +251,7 @@ void world_power_off(struct world *w)
     w->store = NULL;
     sim_disk_power_on(w->disk);
     sim_disk_mend(w->disk);
+    sim_disk_capacity(w->disk, WORLD_DISK_BYTES);
     sim_vfs_power_on(w->vfs);
 }
 
