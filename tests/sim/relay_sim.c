@@ -19,7 +19,7 @@
 #include "resolver_sim.h"
 
 enum {
-    SEEDS = 100, ACTIONS = 150, DOMAINS = 6, SITES = 5, MESSAGES_MOST = 60,
+    SEEDS = 40, ACTIONS = 150, DOMAINS = 6, SITES = 5, MESSAGES_MOST = 60,
     LONG_CLOCK_STEP_DAYS = 365,
     CALM_MS = 3 * HOUR_MS,  /* after which nothing may be left: the longest retry is ten minutes, the longest time-out ten more */
 };
