@@ -406,7 +406,7 @@ const struct schema_key schema_keys[] = {
     { .in = BLOCK_ACCOUNTING, .name = "fields", .forms = FORM_LIST, .type = VALUE_CHOICE, .flags = KEY_NOT_EMPTY,
       .choices = CHOICES("time", "event", "id", "message", "tenant", "user", "client_ip", "job", "from", "to", "vmta", "pool",
                          "source_ip", "mx", "mx_ip", "tls", "stage", "code", "enhanced", "text", "attempt", "queued_ms",
-                         "delivery_ms", "size", "queue", "recipients"), .fallback_says = "all",
+                         "delivery_ms", "size", "queue", "recipients", "reason"), .fallback_says = "all",
       .example = "[time, id, to, code, text]", .help = "Which fields." },
     { .in = BLOCK_ACCOUNTING, .name = "rotate", .forms = FORM_BLOCK, .of = BLOCK_ROTATE, .flags = KEY_INLINE,
       .help = "When to begin a new file (SIGHUP does as well); the old one is named `FILE.<time>`." },

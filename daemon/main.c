@@ -74,6 +74,8 @@ int main(int argc, char **argv)
         } else if (strncmp(argv[i], "--config=", 9) == 0) {
             globals.config = argv[i] + 9;
             globals.config_given = true;
+        } else if (strcmp(argv[i], "--config") == 0) {
+            return complain("--config needs the name of a file", "");
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             return cmd_help.run(&globals, 1, argv);
         } else if (strcmp(argv[i], "--version") == 0) {

@@ -96,7 +96,7 @@ static const struct refused {
     { "from", 550, "5.6.0", "From: is not one field with addresses" },
     { "header", 552, "5.3.4", "The header is too large" },
     { "loop", 554, "5.4.6", "Too many hops: this message runs in a loop" },
-    { "recipient", 550, "5.1.2", "Address literals are not taken as recipient domains" },
+    { "recipient", 550, "5.1.2", "Address literals are not delivered to" },
     { "relay", 550, "5.7.1", "Relaying denied" },
     { "rate", 452, "4.4.5", "Your network sends too fast: try again later" },
     { "rate", 452, "4.4.5", "This tenant sends too fast: try again later" },
