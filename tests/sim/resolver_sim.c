@@ -166,7 +166,8 @@ static struct resolver_query *query(struct resolver *r, struct slice name, void 
     q->arg = arg;
     snprintf(q->name, sizeof q->name, "%.*s", SLICE_ARG(name));
     timer_init(&q->timer, on_time, q);
-    (void)timer_set(&r->world->events, &q->timer, r->world->now.mono_ms + (int64_t)world_below(r->world, SLOWEST_MS));
+    (void)timer_set(&r->world->events, &q->timer,
+                    r->world->now.mono_ms + (r->world->plain ? 0 : (int64_t)world_below(r->world, SLOWEST_MS)));
     return q;
 }
 

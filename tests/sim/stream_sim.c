@@ -222,7 +222,7 @@ static void relay_bytes(struct wire *wire, struct packet *p)
     struct slice rest = p->bytes;
 
     for (int i = 0; rest.n && wire->stream && !wire->stream->closing; i++) {
-        size_t n = i < PIECES && world_dice(w, 300) ? 1 + (size_t)world_below(w, rest.n) : rest.n;
+        size_t n = i < PIECES && !w->plain && world_dice(w, 300) ? 1 + (size_t)world_below(w, rest.n) : rest.n;
         struct slice piece = slice_head(rest, n);
 
         if (wire->stream->shaking)
@@ -377,10 +377,13 @@ int64_t stream_queued(const struct stream *s)
 
 void stream_close(struct stream *s, int64_t grace_ms)
 {
+    struct world *w = s->all->world;
+    int64_t takes = w->plain ? grace_ms : 1 + (int64_t)world_below(w, (uint64_t)grace_ms);
+
     stream_flush(s);
     s->closing = true;
     send_packet(&s->wire->to_remote, PACKET_FIN, SLICE_NONE);
-    (void)timer_set(&s->all->world->events, &s->deadline, s->all->world->now.mono_ms + 1 + (int64_t)world_below(s->all->world, (uint64_t)grace_ms));
+    (void)timer_set(&w->events, &s->deadline, w->now.mono_ms + takes);
 }
 
 void stream_abort(struct stream *s)

@@ -26,6 +26,7 @@ struct world {
     uint64_t seed;
     struct rand rand;            /* of the world; the relay has its own, seeded from this one */
     bool traced;                 /* tells on standard output as it goes */
+    bool plain;                  /* names, pieces of packets and ends of connections are not left to chance */
     struct now now;
     int64_t began_ms;            /* mono */
     struct timers events;        /* of the world: packets, answers, moods */
