@@ -232,6 +232,7 @@ static void ask_commit(struct session *ss, const struct smtp_transaction *t)
         .rcpts = t->rcpts,
         .rcpt_count = t->rcpt_count,
         .size = t->size,
+        .long_lines = t->long_lines,
         .dot_ms = t->dot_ms,
     };
     session_body_finish(&ss->body, body_finished, ss);

@@ -46,12 +46,13 @@ static void refuse_content(struct smtp_server *s, enum smtp_say say)
     smtp_say(s, say);
 }
 
-static void ask_commit(struct smtp_server *s, uint64_t size, bool eight_bit)
+static void ask_commit(struct smtp_server *s, const struct wire_facts *f)
 {
     struct smtp_transaction *t = &s->transaction;
 
-    t->size = size;
-    t->eight_bit = eight_bit;
+    t->size = f->bytes;
+    t->eight_bit = f->eight_bit;
+    t->long_lines = f->longest_line > WIRE_LINE_MAX;
     t->dot_ms = s->now_ms;
     s->content.begun = s->content.chunked = false; /* it is the driver's now */
     smtp_ask(s, (struct smtp_action){ .type = SMTP_ASK_COMMIT, .transaction = t });
@@ -154,7 +155,7 @@ static void data_end(struct smtp_server *s)
     if (c->refusal == SAYS)
         c->refusal = judge(s, f); /* what the last octets changed */
     if (c->refusal == SAYS) {
-        ask_commit(s, f->bytes, f->eight_bit);
+        ask_commit(s, f);
         return;
     }
     refuse_content(s, c->refusal);
@@ -240,7 +241,7 @@ static void last_chunk_end(struct smtp_server *s)
     struct slice rest = SLICE_NONE, tail;
 
     if (c->raw) {
-        ask_commit(s, c->raw_bytes, true);
+        ask_commit(s, &(struct wire_facts){ .bytes = c->raw_bytes, .eight_bit = true });
         return;
     }
     if (c->newline_mode) {
@@ -254,7 +255,7 @@ static void last_chunk_end(struct smtp_server *s)
     if (c->refusal == SAYS) {
         emit(s, rest);
         emit(s, tail);
-        ask_commit(s, c->stuff.facts.bytes, c->stuff.facts.eight_bit);
+        ask_commit(s, &c->stuff.facts);
     } else {
         refuse_content(s, c->refusal);
         smtp_move(s, SMTP_STATE_COMMAND);

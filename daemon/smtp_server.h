@@ -55,6 +55,7 @@ struct smtp_transaction {
     int rcpt_count;
     uint64_t size;                    /* SMTP_ASK_COMMIT: octets of the content, unstuffed */
     bool eight_bit;                   /* SMTP_ASK_COMMIT: the content has octets above 127 */
+    bool long_lines;                  /* SMTP_ASK_COMMIT: … lines above WIRE_LINE_MAX */
     int64_t dot_ms;                   /* SMTP_ASK_COMMIT: when its end was read, mono */
 };
 

@@ -67,6 +67,7 @@ struct envelope {
     enum dsn_ret ret;
     bool smtputf8;              /* MAIL said SMTPUTF8 */
     enum body_type body_type;
+    bool long_lines;            /* the content has lines above WIRE_LINE_MAX: not to be sent by DATA where there is another way */
     bool is_dsn;                /* made here: no DSN about it, ever */
     int64_t received_ms, expires_ms; /* wall */
     int64_t size;               /* bytes of the content, unstuffed */

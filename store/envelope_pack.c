@@ -6,7 +6,7 @@
 
 enum { PACK_VERSION = 1, INTEGER_MAX = 10 /* bytes of the longest */ };
 
-enum { FLAG_SMTPUTF8 = 1, FLAG_DSN = 2 };
+enum { FLAG_SMTPUTF8 = 1, FLAG_DSN = 2, FLAG_LONG_LINES = 4, FLAGS_ALL = 7 };
 
 struct packer {
     struct buf *out;
@@ -67,7 +67,7 @@ int envelope_pack_head(struct buf *out, const struct envelope *e)
     struct packer p = { out, 0 };
 
     put_unsigned(&p, PACK_VERSION);
-    put_unsigned(&p, (e->smtputf8 ? FLAG_SMTPUTF8 : 0) | (e->is_dsn ? FLAG_DSN : 0));
+    put_unsigned(&p, (e->smtputf8 ? FLAG_SMTPUTF8 : 0) | (e->is_dsn ? FLAG_DSN : 0) | (e->long_lines ? FLAG_LONG_LINES : 0));
     put_unsigned(&p, e->ret);
     put_unsigned(&p, e->body_type);
     put_signed(&p, e->received_ms);
@@ -225,9 +225,10 @@ int envelope_unpack_head(struct slice *in, struct envelope *e)
 
     if (!version_is_known(&u))
         return FL_ECORRUPT;
-    flags = get_small(&u, (FLAG_SMTPUTF8 | FLAG_DSN) + 1);
+    flags = get_small(&u, FLAGS_ALL + 1);
     e->smtputf8 = flags & FLAG_SMTPUTF8;
     e->is_dsn = flags & FLAG_DSN;
+    e->long_lines = flags & FLAG_LONG_LINES;
     e->ret = get_small(&u, RET_HDRS + 1);
     e->body_type = get_small(&u, BODY_BINARY + 1);
     e->received_ms = get_signed(&u);

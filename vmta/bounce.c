@@ -94,6 +94,7 @@ static int write_content(struct ingest *in, const struct envelope *env, const st
         rc = dsn->body ? body_add(dsn->body, buf_slice(&out)) : FL_ENOMEM;
         dsn->size = (int64_t)buf_len(&out);
         dsn->smtputf8 = needs.smtputf8;
+        dsn->long_lines = env->long_lines; /* it is returned as it is, wholly or in part */
         dsn->body_type = needs.eight_bit ? BODY_8BIT : BODY_7BIT;
     }
     buf_free(&out);

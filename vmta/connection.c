@@ -38,6 +38,8 @@ struct connection {
     struct body_feed *feed;    /* the content being sent, or looked at */
     bool feed_waits;           /* for on_drain */
     struct content_scan scan;
+    bool unstuffs;             /* the content is sent without its doubled dots */
+    struct wire_unstuff unstuff;
     char last[2];              /* octets of the content sent last */
     int last_n;
 
@@ -112,6 +114,26 @@ static void send_on(struct connection *c)
         body_feed_more(c->feed);
 }
 
+static void send_unstuffed(struct connection *c, struct slice bytes)
+{
+    struct slice raw;
+
+    while (wire_unstuff_next(&c->unstuff, &bytes, &raw))
+        stream_write(c->stream, raw);
+}
+
+static void send_unstuffed_memory(struct connection *c, struct body *body, uint64_t offset, uint64_t n)
+{
+    struct iovec piece;
+
+    for (; n > 0 && body_pieces(body, offset, &piece, 1) == 1; offset += piece.iov_len, n -= piece.iov_len) {
+        if (piece.iov_len > n)
+            piece.iov_len = n;
+        send_unstuffed(c, slice_make(piece.iov_base, piece.iov_len));
+    }
+    send_on(c);
+}
+
 static void send_memory(void *arg, struct body *body, uint64_t offset, uint64_t n)
 {
     struct connection *c = arg;
@@ -119,6 +141,10 @@ static void send_memory(void *arg, struct body *body, uint64_t offset, uint64_t 
     uint64_t tail = n < 2 ? n : 2;
     int count = body_pieces(body, offset + n - tail, pieces, 2);
 
+    if (c->unstuffs) {
+        send_unstuffed_memory(c, body, offset, n);
+        return;
+    }
     stream_write_body(c->stream, body, offset, n);
     for (int i = 0; i < count && tail > 0; i++) {
         size_t take = pieces[i].iov_len < tail ? pieces[i].iov_len : tail;
@@ -134,7 +160,10 @@ static void send_bytes(void *arg, struct slice bytes)
     struct connection *c = arg;
 
     enter(c);
-    stream_write(c->stream, bytes);
+    if (c->unstuffs)
+        send_unstuffed(c, bytes);
+    else
+        stream_write(c->stream, bytes);
     note_last(c, bytes);
     send_on(c);
     leave(c, true);
@@ -157,7 +186,7 @@ static const struct body_feed_sink send_sink = { .on_memory = send_memory, .on_b
 
 static void scan_over(struct connection *c)
 {
-    smtp_client_scanned(c->smtp, now_ms(c), c->scan.eight_bit, c->scan.header_eight_bit);
+    smtp_client_scanned(c->smtp, now_ms(c), &c->scan);
 }
 
 /* Looks at one piece, then at the next, unless all is known. */
@@ -279,7 +308,8 @@ static void on_ready(struct connection *c, const struct smtp_client_action *a)
 
 static void on_scan(struct connection *c, const struct smtp_client_action *a)
 {
-    c->scan = (struct content_scan){ .begun = false };
+    c->scan = (struct content_scan){ .measures = a->measures };
+    wire_unstuff_init(&c->scan.unstuff);
     feed(c, a->env, &scan_sink);
 }
 
@@ -287,6 +317,8 @@ static void on_body(struct connection *c, const struct smtp_client_action *a)
 {
     c->last_n = 0;
     c->last[0] = c->last[1] = 0;
+    c->unstuffs = a->unstuffed;
+    wire_unstuff_init(&c->unstuff);
     feed(c, a->env, &send_sink);
 }
 

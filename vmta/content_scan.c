@@ -1,4 +1,4 @@
-/* content_scan.c: finds bytes above ASCII, and the empty line. */
+/* content_scan.c: finds bytes above ASCII, and the empty line; counts. */
 #include "content_scan.h"
 
 static const char header_end[] = "\r\n\r\n";
@@ -26,11 +26,21 @@ static void scan_header(struct content_scan *s, struct slice *piece)
     *piece = slice_skip(*piece, i);
 }
 
+static void measure(struct content_scan *s, struct slice piece)
+{
+    struct slice raw;
+
+    while (wire_unstuff_next(&s->unstuff, &piece, &raw))
+        s->raw_bytes += raw.n;
+}
+
 bool content_scan_add(struct content_scan *s, struct slice piece)
 {
+    if (s->measures)
+        measure(s, piece);
     if (!s->past_header)
         scan_header(s, &piece);
     if (!s->eight_bit && !slice_is_ascii(piece))
         s->eight_bit = true;
-    return s->past_header && s->eight_bit;
+    return s->past_header && s->eight_bit && !s->measures;
 }

@@ -374,6 +374,7 @@ static struct envelope *make_envelope(struct ingest *in, const struct ingest_mes
     env->body_type = m->body_type;
     env->received_ms = in->ports.now->wall_ms;
     env->size = (int64_t)m->size;
+    env->long_lines = m->long_lines;
     env->body = body_ref(m->body);
     for (int i = 0; i < m->rcpt_count && rc == 0; i++)
         rc = add_rcpt(in, m, route->vmta, &m->rcpts[i], env);

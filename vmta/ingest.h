@@ -90,6 +90,7 @@ struct ingest_message {
     struct body *body;                /* one reference, taken: content as received, header block first, still in memory there */
     struct store_spool *spool;        /* finished, or NULL: the rest is in the body already (store_spool_finish) */
     uint64_t size;                    /* unstuffed bytes */
+    bool long_lines;                  /* some are above WIRE_LINE_MAX */
     int64_t dot_ms;                   /* mono: when the final dot came, for fairlead_accept_seconds */
 };
 

@@ -466,12 +466,12 @@ int smtp_client_send(struct smtp_client *c, int64_t now_ms, struct envelope *env
 }
 
 /* The transaction whose content is being looked at: the one that began last. */
-void smtp_client_scanned(struct smtp_client *c, int64_t now_ms, bool eight_bit, bool header_eight_bit)
+void smtp_client_scanned(struct smtp_client *c, int64_t now_ms, const struct content_scan *scan)
 {
     struct transaction *tx = live(c) ? nth(c, live(c) - 1) : NULL;
 
     if (c->phase == CLIENT_READY && tx && tx->phase == TX_SCAN)
-        transaction_scanned(c, tx, now_ms, eight_bit, header_eight_bit);
+        transaction_scanned(c, tx, now_ms, scan);
 }
 
 void smtp_client_body_progress(struct smtp_client *c, int64_t now_ms)
@@ -559,10 +559,12 @@ enum smtp_client_action_type smtp_client_next(struct smtp_client *c, struct smtp
         break;
     case SMTP_CLIENT_SCAN:
         ret->env = nth(c, live(c) - 1)->env;
+        ret->measures = transaction_unstuffs(nth(c, live(c) - 1));
         c->ask_scan = false;
         break;
     case SMTP_CLIENT_BODY:
         ret->env = oldest(c)->env;
+        ret->unstuffed = transaction_unstuffs(oldest(c));
         c->ask_body = false;
         c->body_asked = true;
         break;

@@ -12,6 +12,7 @@
 
 #include "attempt.h"
 #include "envelope.h"
+#include "content_scan.h"
 #include "profile.h"
 #include "slice.h"
 
@@ -22,8 +23,9 @@ enum smtp_client_action_type {
     SMTP_CLIENT_SEND,      /* write .bytes (valid until the next call) */
     SMTP_CLIENT_START_TLS, /* shake hands now; all that was received is dropped: answer by smtp_client_tls */
     SMTP_CLIENT_READY,     /* once: greeted, under the TLS and with the login that the profile wants */
-    SMTP_CLIENT_SCAN,      /* does the content of .env need 8BITMIME or SMTPUTF8? answer by smtp_client_scanned */
-    SMTP_CLIENT_BODY,      /* write the content of .env as it is kept, then smtp_client_body_sent */
+    SMTP_CLIENT_SCAN,      /* does the content of .env need 8BITMIME or SMTPUTF8, and how long is it (.measures)? answer by
+                              smtp_client_scanned */
+    SMTP_CLIENT_BODY,      /* write the content of .env as it is kept, or .unstuffed, then smtp_client_body_sent */
     SMTP_CLIENT_ROOM,      /* the dot is written: the next envelope may ride with it */
     SMTP_CLIENT_RESULT,    /* a transaction ended: .result, valid until the next call; its envelope may be let go then */
     SMTP_CLIENT_CLOSE,     /* write what was handed out, then close: .failure, valid until the client is freed */
@@ -32,6 +34,7 @@ enum smtp_client_action_type {
 struct smtp_client_action {
     struct slice bytes;
     struct envelope *env;
+    bool measures, unstuffed;
     const struct transaction_result *result;
     const struct connection_failure *failure;
 };
@@ -70,7 +73,7 @@ bool smtp_client_can_send(const struct smtp_client *c);
 bool smtp_client_is_idle(const struct smtp_client *c); /* ready, and nothing under way */
 int smtp_client_transactions(const struct smtp_client *c);
 /* Answers SMTP_CLIENT_SCAN: does the content hold bytes above ASCII, and does its header? */
-void smtp_client_scanned(struct smtp_client *c, int64_t now_ms, bool eight_bit, bool header_eight_bit);
+void smtp_client_scanned(struct smtp_client *c, int64_t now_ms, const struct content_scan *scan);
 /* Bytes of the content moved: the deadline of a data block begins anew (4.5.3.2.5). */
 void smtp_client_body_progress(struct smtp_client *c, int64_t now_ms);
 /* All of the content was queued. ends_in_crlf: its last octets were CR LF, or it has none. */

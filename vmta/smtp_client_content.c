@@ -1,5 +1,5 @@
-/* smtp_client_content.c: the content, and the reply that decides: DATA with its dot, or one BDAT for what is BINARYMIME (RFC
- * 3030), since only that cannot go by DATA. */
+/* smtp_client_content.c: the content, and the reply that decides: DATA with its dot, or one BDAT (RFC 3030) for what should not
+ * go by DATA: BINARYMIME, and lines longer than SMTP's (RFC 5321 4.5.3.1.6). */
 #include "body.h"
 #include "smtp_client_state.h"
 
@@ -10,7 +10,7 @@ static int say_bdat(struct smtp_client *c, const struct transaction *tx)
 {
     struct buf *out = client_out(c);
     size_t from = buf_len(out);
-    int rc = buf_printf(out, "BDAT %llu LAST", (unsigned long long)body_length(tx->env->body));
+    int rc = buf_printf(out, "BDAT %llu LAST", (unsigned long long)tx->bdat_bytes);
 
     protocol_log_add(&c->log, 'C', slice_skip(buf_slice(out), from));
     return rc ? rc : buf_add(out, SLICE("\r\n"));

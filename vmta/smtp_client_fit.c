@@ -46,6 +46,13 @@ static bool is_raw(const struct transaction *tx)
     return tx->env->body && body_is_raw(tx->env->body);
 }
 
+/* Over-long lines are kept from DATA, and broken nowhere, since that would break signatures. A host without CHUNKING gets them by
+ * DATA all the same: SHOULD be avoided when possible (RFC 5321 4.5.3.1). */
+static bool has_another_way(const struct offer *o, const struct transaction *tx)
+{
+    return tx->env->long_lines && tx->env->body && o->chunking;
+}
+
 enum fit fit_message(const struct offer *o, struct transaction *tx, struct reply *ret_reply)
 {
     const struct envelope *e = tx->env;
@@ -60,7 +67,10 @@ enum fit fit_message(const struct offer *o, struct transaction *tx, struct reply
     if (utf8_missing && !some_can_be_named(tx))
         return cannot(ret_reply, "5.6.7", "the address is not ASCII, and the host does not offer SMTPUTF8");
     tx->says_utf8 = e->smtputf8 && o->smtputf8;
-    tx->by_bdat = is_raw(tx);
+    tx->by_bdat = is_raw(tx) || has_another_way(o, tx);
+    tx->bdat_bytes = is_raw(tx) ? body_length(e->body) : 0;
+    if (tx->by_bdat && !is_raw(tx))
+        return FIT_SCAN;
     if (utf8_missing || (e->body_type == BODY_8BIT && !o->eight_bit_mime))
         return FIT_SCAN;
     return FIT_OK;
@@ -71,7 +81,7 @@ enum fit fit_content(const struct offer *o, const struct transaction *tx, bool e
 {
     if (header_eight_bit && tx->env->smtputf8 && !o->smtputf8)
         return cannot(ret_reply, "5.6.9", "the header is not ASCII, and the host does not offer SMTPUTF8");
-    if (eight_bit && !tx->by_bdat && !o->eight_bit_mime)
+    if (eight_bit && !is_raw(tx) && !o->eight_bit_mime)
         return cannot(ret_reply, "5.6.3", "the content has 8-bit characters, and the host does not offer 8BITMIME");
     return FIT_OK;
 }

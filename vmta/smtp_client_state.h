@@ -12,6 +12,7 @@
 
 #include "attempt.h"
 #include "buf.h"
+#include "content_scan.h"
 #include "envelope.h"
 #include "profile.h"
 #include "protocol_log.h"
@@ -42,6 +43,7 @@ struct transaction {
     int taken;       /* … with 2xx */
     bool at_once;    /* MAIL, RCPT and DATA were said in one write */
     bool by_bdat;
+    uint64_t bdat_bytes; /* what BDAT announces */
     bool says_utf8;  /* MAIL says SMTPUTF8 */
     bool lone_dot;   /* 354, but nobody to write to */
     struct transaction_result result;
@@ -135,7 +137,9 @@ int command_rcpt(const struct offer *o, const struct transaction *tx, int i, str
 
 /* --- smtp_client_transaction.c */
 void transaction_begin(struct smtp_client *c, struct transaction *tx, int64_t now_ms);
-void transaction_scanned(struct smtp_client *c, struct transaction *tx, int64_t now_ms, bool eight_bit, bool header_eight_bit);
+void transaction_scanned(struct smtp_client *c, struct transaction *tx, int64_t now_ms, const struct content_scan *scan);
+/* By BDAT goes what is meant, and not what is kept: without the doubled dots. */
+bool transaction_unstuffs(const struct transaction *tx);
 void transaction_on_reply(struct smtp_client *c, struct transaction *tx, int64_t now_ms, const struct reply *r);
 /* The connection goes. r: the 421, or our own words. */
 void transaction_abandon(struct transaction *tx, int64_t now_ms, const struct reply *r, bool is_421);

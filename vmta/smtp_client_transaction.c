@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "body.h"
 #include "err.h"
 
 /* ---------------------------------------------------------------- phases */
@@ -194,9 +195,16 @@ void transaction_begin(struct smtp_client *c, struct transaction *tx, int64_t no
     }
 }
 
-void transaction_scanned(struct smtp_client *c, struct transaction *tx, int64_t now_ms, bool eight_bit, bool header_eight_bit)
+bool transaction_unstuffs(const struct transaction *tx)
 {
-    if (fit_content(&c->offer, tx, eight_bit, header_eight_bit, &tx->result.reply) == FIT_OK) {
+    return tx->by_bdat && !body_is_raw(tx->env->body);
+}
+
+void transaction_scanned(struct smtp_client *c, struct transaction *tx, int64_t now_ms, const struct content_scan *scan)
+{
+    if (transaction_unstuffs(tx))
+        tx->bdat_bytes = scan->raw_bytes;
+    if (fit_content(&c->offer, tx, scan->eight_bit, scan->header_eight_bit, &tx->result.reply) == FIT_OK) {
         c->since_ms = now_ms;
         say_first(c, tx, now_ms);
     } else {

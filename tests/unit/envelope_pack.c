@@ -37,6 +37,7 @@ static struct envelope *sample(void)
     e->reverse_path = SLICE("me@acme.test");
     e->ret = RET_FULL;
     e->is_dsn = true;
+    e->long_lines = true;
     e->body_type = BODY_BINARY;
     e->received_ms = 1764000000000;
     e->expires_ms = INT64_MAX;
@@ -64,7 +65,7 @@ static void an_envelope_comes_back_as_it_was(void **state)
     assert_int_equal(envelope_unpack_head(&in, f), 0);
     assert_int_equal(envelope_unpack_rcpts(&in, f), 0);
     assert_int_equal(in.n, 0);
-    assert_true(f->is_dsn && !f->smtputf8 && f->ret == RET_FULL && f->body_type == BODY_BINARY);
+    assert_true(f->is_dsn && f->long_lines && !f->smtputf8 && f->ret == RET_FULL && f->body_type == BODY_BINARY);
     assert_true(f->expires_ms == INT64_MAX && f->size == INT64_MIN && f->received_ms == e->received_ms);
     assert_true(slice_eq(f->envid, e->envid) && slice_eq(f->reverse_path, e->reverse_path) && f->job.n == 0);
     assert_int_equal(f->rcpt_count, 3);

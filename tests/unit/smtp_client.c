@@ -66,6 +66,7 @@ struct play {
     struct message sent[SENT_MAX];
     int sent_n;
     struct envelope *body_of; /* asked for, not yet written */
+    bool unstuffed;           /* … without its doubled dots */
     struct buf in, out;
     char events[EVENTS][EVENT_TEXT];
     int event_first, event_end;
@@ -126,19 +127,24 @@ static void report_end(struct play *p, const struct connection_failure *f)
 
 static void write_body(struct play *p)
 {
-    struct slice content = p->body_of->body->content;
+    struct slice content = p->body_of->body->content, rest = content, piece;
+    struct wire_unstuff unstuff;
 
     p->body_of = NULL;
-    assert_int_equal(buf_add(&p->out, content), 0);
+    wire_unstuff_init(&unstuff);
+    if (!p->unstuffed)
+        assert_int_equal(buf_add(&p->out, content), 0);
+    while (p->unstuffed && wire_unstuff_next(&unstuff, &rest, &piece))
+        assert_int_equal(buf_add(&p->out, piece), 0);
     smtp_client_body_sent(p->client, p->now_ms, content.n == 0 || slice_ends_nocase(content, SLICE("\r\n")));
 }
 
-static void scan(struct play *p, const struct envelope *env)
+static void scan(struct play *p, const struct envelope *env, bool measures)
 {
-    struct content_scan s = { .begun = false };
+    struct content_scan s = { .measures = measures };
 
     content_scan_add(&s, env->body->content);
-    smtp_client_scanned(p->client, p->now_ms, s.eight_bit, s.header_eight_bit);
+    smtp_client_scanned(p->client, p->now_ms, &s);
 }
 
 static void pull(struct play *p)
@@ -162,10 +168,11 @@ static void pull(struct play *p)
             report(p, "ready");
             break;
         case SMTP_CLIENT_SCAN:
-            scan(p, a.env);
+            scan(p, a.env, a.measures);
             break;
         case SMTP_CLIENT_BODY:
             p->body_of = a.env;
+            p->unstuffed = a.unstuffed;
             if (!p->slow_body)
                 write_body(p);
             break;
@@ -262,6 +269,8 @@ static void set_raw(struct play *p, struct slice v)
     p->template.env.body_type = BODY_BINARY;
 }
 
+static void set_long(struct play *p, struct slice v) { p->template.env.long_lines = true; }
+
 static void set_size(struct play *p, struct slice v)
 {
     uint64_t n = 0;
@@ -288,7 +297,8 @@ static const struct word settings[] = {
     { "envid", set_envid },       { "orcpt", set_orcpt },       { "ret", set_ret },       { "timeout", set_timeout },
     { "implicit", set_implicit }, { "plaintext", set_plaintext }, { "8bit", set_8bit },   { "smtputf8", set_smtputf8 },
     { "skip-tls", set_skip_tls }, { "uncut", set_uncut },       { "slow", set_slow },     { "rides", set_rides },
-    { "raw", set_raw },           { "size", set_size },         { "notify", set_notify }, { NULL, NULL },
+    { "raw", set_raw },           { "size", set_size },         { "notify", set_notify }, { "long", set_long },
+    { NULL, NULL },
 };
 
 /* ---------------------------------------------------------------- what the driver does */
