@@ -101,7 +101,7 @@ void ceiling_init(struct ceiling *c, int64_t max)
     TAILQ_INIT(&c->waiters);
 }
 
-static void wake_first(struct ceiling *c)
+static void wake_first(struct ceiling *c, bool keep)
 {
     struct limit_waiter *w = TAILQ_FIRST(&c->waiters);
 
@@ -109,7 +109,8 @@ static void wake_first(struct ceiling *c)
         return;
     limit_waiter_cancel(w);
     w->woken_by = c;
-    c->promised++;
+    w->kept = keep;
+    c->promised += keep;
     w->wake(w);
 }
 
@@ -117,14 +118,14 @@ void ceiling_set_max(struct ceiling *c, int64_t max)
 {
     c->max = max;
     while (!TAILQ_EMPTY(&c->waiters) && ceiling_has_room(c))
-        wake_first(c);
+        wake_first(c, true);
 }
 
 void ceiling_take(struct ceiling *c, struct limit_waiter *w)
 {
     if (w->woken_by == c) {
         w->woken_by = NULL;
-        c->promised--;
+        c->promised -= w->kept;
     }
     c->used++;
 }
@@ -132,7 +133,7 @@ void ceiling_take(struct ceiling *c, struct limit_waiter *w)
 void ceiling_give_back(struct ceiling *c)
 {
     c->used--;
-    wake_first(c);
+    wake_first(c, true);
 }
 
 void ceiling_wait(struct ceiling *c, struct limit_waiter *w)
@@ -158,6 +159,6 @@ void limit_waiter_pass(struct limit_waiter *w)
     if (!c)
         return;
     w->woken_by = NULL;
-    c->promised--;
-    wake_first(c);
+    c->promised -= w->kept;
+    wake_first(c, false);
 }

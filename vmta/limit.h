@@ -37,7 +37,8 @@ int64_t bucket_full_ms(struct bucket *b, int64_t now_ms);
 struct limit_waiter {
     TAILQ_ENTRY(limit_waiter) link;
     struct ceiling *at;       /* NULL: not waiting */
-    struct ceiling *woken_by; /* it keeps a place for this one; NULL: none does */
+    struct ceiling *woken_by; /* it has a place for this one to take or to pass on; NULL: none does */
+    bool kept;                /* nobody else may take that place meanwhile */
     void (*wake)(struct limit_waiter *w);
 };
 
@@ -54,7 +55,7 @@ void ceiling_set_max(struct ceiling *c, int64_t max);
 /* Room for anybody, or the place that it keeps for w. */
 static inline bool ceiling_permits(const struct ceiling *c, const struct limit_waiter *w)
 {
-    return w->woken_by == c || ceiling_has_room(c);
+    return (w->woken_by == c && w->kept) || ceiling_has_room(c);
 }
 void ceiling_take(struct ceiling *c, struct limit_waiter *w);
 /* Gives one back and wakes the first who waits, if there is room. */
@@ -62,7 +63,8 @@ void ceiling_give_back(struct ceiling *c);
 /* Queues w behind the others, once. */
 void ceiling_wait(struct ceiling *c, struct limit_waiter *w);
 void limit_waiter_cancel(struct limit_waiter *w);
-/* After each wake, when w has had its chance: what it did not take is for the next one. */
+/* After each wake, when w has had its chance: what it did not take is for the next one. It is kept for that one no more: two who need
+ * a place at two ceilings each, and hold one, would pass them to each other for ever. */
 void limit_waiter_pass(struct limit_waiter *w);
 
 #endif

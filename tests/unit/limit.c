@@ -141,6 +141,32 @@ static void who_does_not_take_its_place_passes_it_on(void **state)
     assert_int_equal(c.woken, 1);
 }
 
+/* Each holds what another needs; were a place that was passed on kept for the next one, they would pass both round for ever. */
+static void two_who_need_two_places_each_come_to_an_end(void **state)
+{
+    struct asker on_tenant[2] = { { .waiter.wake = on_wake }, { .waiter.wake = on_wake } };
+    struct asker on_vmta[2] = { { .waiter.wake = on_wake }, { .waiter.wake = on_wake } };
+    struct ceiling tenant, vmta;
+
+    ceiling_init(&tenant, 1);
+    ceiling_init(&vmta, 1);
+    ceiling_take(&tenant, &on_tenant[0].waiter);
+    ceiling_take(&vmta, &on_vmta[0].waiter);
+    ceiling_wait(&tenant, &on_tenant[1].waiter);
+    ceiling_wait(&vmta, &on_vmta[0].waiter);
+    ceiling_wait(&vmta, &on_vmta[1].waiter);
+    ceiling_give_back(&tenant);
+    ceiling_give_back(&vmta);
+    assert_false(ceiling_permits(&vmta, &on_vmta[1].waiter)); /* the second has its tenant's place, the first the VMTA's */
+    limit_waiter_pass(&on_vmta[0].waiter);
+    assert_int_equal(on_vmta[1].woken, 1);
+    assert_true(ceiling_permits(&vmta, &on_vmta[0].waiter)); /* room for anybody now */
+    assert_true(ceiling_permits(&vmta, &on_vmta[1].waiter));
+    ceiling_take(&vmta, &on_vmta[1].waiter);
+    ceiling_take(&tenant, &on_tenant[1].waiter);
+    assert_int_equal(vmta.promised + tenant.promised, 0);
+}
+
 static void a_raised_maximum_wakes_as_many_as_it_has_places_for(void **state)
 {
     struct asker a[4] = { { .waiter.wake = on_wake }, { .waiter.wake = on_wake }, { .waiter.wake = on_wake }, { .waiter.wake = on_wake } };
@@ -165,6 +191,7 @@ int main(void)
         cmocka_unit_test(a_new_rate_keeps_what_was_taken),
         cmocka_unit_test(a_ceiling_wakes_who_was_refused_first_and_keeps_its_place),
         cmocka_unit_test(who_does_not_take_its_place_passes_it_on),
+        cmocka_unit_test(two_who_need_two_places_each_come_to_an_end),
         cmocka_unit_test(a_raised_maximum_wakes_as_many_as_it_has_places_for),
     };
 
