@@ -45,8 +45,8 @@ static struct dsn_recipient describe(const struct bounce_rcpt *r, int64_t expire
 {
     return (struct dsn_recipient){
         .address = r->rcpt->address, .orcpt = r->rcpt->orcpt, .action = r->action, .status = r->status, .remote_mta = r->reply.mx,
-        .code = r->reply.code, .diagnostic = r->reply.text, .last_attempt_ms = r->last_attempt_ms,
-        .retry_until_ms = r->action == DSN_DELAYED ? expires_ms : 0,
+        .code = r->reply.code, .enhanced = r->reply.enhanced, .diagnostic = r->reply.text,
+        .last_attempt_ms = r->last_attempt_ms, .retry_until_ms = r->action == DSN_DELAYED ? expires_ms : 0,
     };
 }
 

@@ -114,28 +114,37 @@ class Conversation:
         return True
 
     def on_rcpt(self, line):
+        if self.mail is None:
+            self.say("503 5.5.1 MAIL first")
+            return True
         self.rcpts.append(line.decode(errors="replace"))
         self.say("250 2.1.5 Ok")
         return True
 
     def on_data(self, line):
-        self.say("354 go ahead" if self.rcpts else "554 5.5.1 no recipients")
-        content = []
-        while self.rcpts or not content:
-            part = self.f.readline()
-            if not part:
-                raise OSError
-            if part == b".\r\n":
-                break
-            content.append(part)
+        if not self.rcpts:
+            self.say("554 5.5.1 no recipients")
+            return True
+        self.say("354 go ahead")
+        content = self.content()
         said = self.mx.answer("DOT", "")
         if said == "drop":
             return False
         if not said or said.startswith("2"):
-            self.mx.seen.append({"peer": self.peer, "ehlo": self.ehlo, "mail": self.mail, "rcpts": self.rcpts, "tls": self.tls, "content": b"".join(content)})
+            self.mx.seen.append({"peer": self.peer, "ehlo": self.ehlo, "mail": self.mail, "rcpts": self.rcpts, "tls": self.tls, "content": content})
         self.say(said or "250 2.0.0 Ok")
         self.reset()
         return True
+
+    def content(self):
+        lines = []
+        while True:
+            line = self.f.readline()
+            if not line:
+                raise OSError
+            if line == b".\r\n":
+                return b"".join(lines)
+            lines.append(line)
 
     def on_rset(self, line):
         self.reset()
