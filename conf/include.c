@@ -71,7 +71,8 @@ static int read_all(struct includer *in, int fd, const char *name, const struct 
         char *to;
 
         if (in->bytes + buf_len(out) >= INCLUDE_BYTES_MAX) {
-            finding_error(in->findings, at, "%s: the files of the configuration are larger than %d MiB together", name,
+            finding_error(in->findings, &(struct conf_place){ .file = name, .line = 1, .column = 1 },
+                          "the files of the configuration, up to this one, are larger than %d MiB together",
                           INCLUDE_BYTES_MAX / 1024 / 1024);
             return FL_EINVAL;
         }

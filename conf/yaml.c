@@ -183,9 +183,14 @@ static void delete_parser(yaml_parser_t *p)
 
 int yaml_parse(struct arena *arena, struct slice text, const char *file, struct conf_findings *findings, struct node **ret)
 {
-    struct reader r = { .arena = arena, .text = text, .file = file, .findings = findings };
+    static const struct slice byte_order_mark = { .p = "\xef\xbb\xbf", .n = 3 };
+    struct reader r = { .arena = arena, .file = file, .findings = findings };
     int rc;
 
+    /* libyaml would take it for a column of the first line, which then seems indented */
+    if (slice_starts_nocase(text, byte_order_mark))
+        text = slice_skip(text, byte_order_mark.n);
+    r.text = text;
     if (!yaml_parser_initialize(&r.parser))
         return FL_ENOMEM;
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);

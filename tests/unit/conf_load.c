@@ -79,6 +79,29 @@ static void an_empty_file_is_a_configuration(void **state)
     assert_string_equal(desk.conf->admin.socket, "/run/fairlead/control.sock");
 }
 
+static void a_byte_order_mark_is_no_column(void **state)
+{
+    right("\xef\xbb\xbf" "log: {level: debug}\ndns: {timeout: 3s}\n");
+    assert_int_equal(desk.conf->dns.timeout_ms, 3000);
+    wrong("\xef\xbb\xbf" "log: {level: loud}\n", 1, "loud");
+    wrong("log: {level: debug}\n\xef\xbb\xbf" "dns: {}\n", 2, "YAML");
+}
+
+static void files_that_are_too_large_are_named(void **state)
+{
+    size_t n = 65 << 20;
+    char *text = malloc(n + 1);
+
+    assert_non_null(text);
+    memset(text, '\n', n);
+    text[n] = 0;
+    conf_desk_write(&desk, "t/large.yaml", text);
+    free(text);
+    conf_desk_try(&desk, "include: [t/large.yaml]\n");
+    must_find(false, "t/large.yaml", 1, "larger than 64 MiB");
+    conf_desk_write(&desk, "t/large.yaml", "");
+}
+
 static void what_is_no_yaml_is_told_with_its_line(void **state)
 {
     wrong("server: [\n", 2, "YAML");
@@ -260,6 +283,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_is_a_configuration),
+        cmocka_unit_test(a_byte_order_mark_is_no_column),
+        cmocka_unit_test(files_that_are_too_large_are_named),
         cmocka_unit_test(what_is_no_yaml_is_told_with_its_line),
         cmocka_unit_test(includes_stay_below_the_folder),
         cmocka_unit_test(names_stand_once_over_all_files),
