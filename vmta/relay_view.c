@@ -10,6 +10,7 @@
 #include "page.h"
 #include "relay_figures.h"
 #include "relay_parts.h"
+#include "selection.h"
 #include "task.h"
 #include "why.h"
 

@@ -8,7 +8,7 @@
 #include "page.h"
 #include "relay_parts.h"
 #include "relay_view.h"
-#include "task.h"
+#include "selection.h"
 #include "wire.h"
 
 enum {

@@ -7,6 +7,7 @@
 #include "hold.h"
 #include "job.h"
 #include "pool.h"
+#include "selection.h"
 #include "setback.h"
 #include "settle.h"
 #include "standing.h"
@@ -81,47 +82,6 @@ void tasks_free(struct tasks *ts)
 }
 
 /* ---------------------------------------------------------------- what is selected */
-enum view_state queue_view_state(const struct mta *m, const struct queue *q)
-{
-    int64_t until;
-
-    if (queue_is_held(q))
-        return VIEW_HELD;
-    if (!queue_is_due(q, m->now->wall_ms))
-        return VIEW_WAITING;
-    if (q->turn_count > 0 && !queue_has_open_path(q, m->now->mono_ms, &until))
-        return VIEW_WAITING;
-    if (queue_in_memory(q) > 0 || q->next_due_ms <= m->now->wall_ms)
-        return VIEW_READY;
-    if (queue_is_put_aside(q))
-        return VIEW_HELD;
-    return q->recipients > 0 ? VIEW_WAITING : VIEW_READY;
-}
-
-static bool selects_queue(const struct task *t, const struct queue *q)
-{
-    const struct action *a = &t->a;
-
-    return (a->tenant.n == 0 || slice_eq(a->tenant, q->key.tenant)) && (a->vmta.n == 0 || slice_eq(a->vmta, q->key.vmta)) &&
-           hold_matches_domain(a->domain, q->key.domain) &&
-           (a->state == VIEW_ANY || a->state == queue_view_state(t->m, q));
-}
-
-static bool selects_message(const struct task *t, const struct envelope *env)
-{
-    const struct action *a = &t->a;
-
-    return (a->job.n == 0 || (slice_eq(a->job, env->job) && slice_eq(a->tenant, env->tenant))) &&
-           (!a->message || ulid_cmp(a->message, &env->id) == 0) &&
-           (a->older_ms == 0 || env->received_ms <= t->m->now->wall_ms - a->older_ms);
-}
-
-/* Only by what a queue says of itself: then its counts tell how much matches. */
-static bool is_by_queue(const struct action *a)
-{
-    return a->job.n == 0 && !a->message && a->older_ms == 0;
-}
-
 static int collect_queues(struct task *t)
 {
     struct queues *qs = &t->m->queues;
@@ -130,9 +90,9 @@ static int collect_queues(struct task *t)
     t->queues = malloc((all + 1) * sizeof *t->queues);
     if (!t->queues)
         return FL_ENOMEM;
-    t->expected = is_by_queue(&t->a) ? 0 : -1;
+    t->expected = selection_is_by_queue(&t->a) ? 0 : -1;
     for (struct queue *q = qs->by_name; q; q = queues_next(q)) {
-        if (q->recipients == 0 || !selects_queue(t, q))
+        if (q->recipients == 0 || !selection_has_queue(t->m, &t->a, q))
             continue;
         t->queues[t->queue_count++] = q->key.id;
         if (t->expected >= 0)
@@ -150,30 +110,6 @@ static void answer(struct task *t, int rc, int64_t matched, const char *text)
         return;
     t->answered = true;
     t->done(t->arg, rc, &a, text);
-}
-
-static void log_selected(struct log_line *line, const char *key, struct slice value)
-{
-    if (value.n)
-        log_slice(line, key, value);
-}
-
-/* So that the log tells what was done to which mail, and not only that something was. */
-static void log_selection(struct log_line *line, const struct action *a)
-{
-    char id[ULID_TEXT];
-
-    if (a->all)
-        log_text(line, "all", "true");
-    log_selected(line, "tenant", a->tenant);
-    log_selected(line, "vmta", a->vmta);
-    log_selected(line, "domain", a->domain);
-    log_selected(line, "job", a->job);
-    log_selected(line, "to", a->to);
-    if (a->message) {
-        ulid_text(a->message, id);
-        log_text(line, "message", id);
-    }
 }
 
 static void end(struct task *t)
@@ -196,7 +132,7 @@ static void end(struct task *t)
         answer(t, 0, t->view.matched, NULL);
     log_begin(&line, t->m->log, LOG_LEVEL_INFO, "task_ended");
     log_text(&line, "do", action_name(t->a.kind));
-    log_selection(&line, &t->a);
+    selection_log(&t->a, &line);
     log_int(&line, "matched", t->view.matched);
     log_int(&line, "done", t->view.done);
     log_slice(&line, "by", t->a.who);
@@ -342,7 +278,7 @@ static void act_on_message(struct task *t, const struct queue *q, const struct u
 
     for (e = m ? m->first : NULL; e; e = next) {
         next = e->next_of_message;
-        if ((!q || e->queue == q) && selects_queue(t, e->queue) && selects_message(t, e->env))
+        if ((!q || e->queue == q) && selection_has_queue(t->m, &t->a, e->queue) && selection_has_message(t->m, &t->a, e->env))
             act_on_entry(t, e);
     }
 }
@@ -390,7 +326,7 @@ static void act_on_parked(struct task *t, struct envelope *env)
     for (int i = 0; v && i < env->rcpt_count; i++) {
         struct queue *q = queues_by_id(&t->m->queues, env->rcpts[i].queue.id);
 
-        if (q && envelope_is_first_of_queue(env, i) && selects_queue(t, q) && !is_denied(t, q))
+        if (q && envelope_is_first_of_queue(env, i) && selection_has_queue(t->m, &t->a, q) && !is_denied(t, q))
             act_on_queue_of(t, q, env, i, v);
     }
     free(v);
@@ -410,7 +346,7 @@ static void on_selected(void *arg, int rc, const struct load_result *r)
 
     t->selecting = false;
     for (int i = 0; rc == 0 && i < r->count; i++) {
-        if (t->view.running && selects_message(t, r->envelopes[i]))
+        if (t->view.running && selection_has_message(t->m, &t->a, r->envelopes[i]))
             act_on_parked(t, r->envelopes[i]);
         envelope_unref(r->envelopes[i]);
     }
@@ -463,7 +399,7 @@ static bool step(struct task *t)
     }
     if (!act_on_memory(t, q))
         return false;
-    if (is_by_queue(&t->a))
+    if (selection_is_by_queue(&t->a))
         wake_once(t, q);
     if (queue_parked(q) > 0 && !t->by_key)
         select_parked(t, q->key.id);
@@ -546,39 +482,6 @@ static struct task *task_new(struct tasks *ts, const struct action *a)
     return t;
 }
 
-static bool is_known_party(struct party *table, struct slice name, bool in_conf)
-{
-    struct party *p;
-
-    HASH_FIND(hh, table, name.p, name.n, p);
-    return in_conf || (p && p->recipients > 0);
-}
-
-/* The names that are said exist. */
-static int check_names(struct task *t, char *text, size_t size)
-{
-    struct mta *m = t->m;
-    const struct action *a = &t->a;
-
-    if (a->tenant.n && !is_known_party(m->tenancy.tenants, a->tenant, conf_tenant(t->conf, a->tenant) != NULL)) {
-        snprintf(text, size, "no tenant \"%.*s\"", SLICE_ARG(a->tenant));
-        return FL_ENOENT;
-    }
-    if (a->vmta.n && !is_known_party(m->tenancy.vmtas, a->vmta, conf_vmta(t->conf, a->vmta) != NULL)) {
-        snprintf(text, size, "no VMTA \"%.*s\"", SLICE_ARG(a->vmta));
-        return FL_ENOENT;
-    }
-    if (a->job.n && !a->tenant.n) {
-        snprintf(text, size, "a job is named tenant/job");
-        return FL_EINVAL;
-    }
-    if (a->job.n && a->kind != ACTION_HOLD && !jobs_find(m->jobs, a->tenant, a->job)) {
-        snprintf(text, size, "no job \"%.*s/%.*s\"", SLICE_ARG(a->tenant), SLICE_ARG(a->job));
-        return FL_ENOENT;
-    }
-    return 0;
-}
-
 static int check_target(struct task *t, char *text, size_t size)
 {
     if (t->a.kind != ACTION_MOVE)
@@ -614,27 +517,10 @@ static int check_grants(struct task *t, char *text, size_t size)
     return rc;
 }
 
-static int check_selection(const struct action *a, char *text, size_t size)
-{
-    bool any = a->tenant.n || a->vmta.n || a->domain.n || a->job.n || a->message || a->state != VIEW_ANY || a->older_ms;
-
-    if (any && a->all) {
-        snprintf(text, size, "\"all\" stands alone");
-        return FL_EINVAL;
-    }
-    if (!any && !a->all) {
-        snprintf(text, size, "nothing is selected: name what is meant, or all");
-        return FL_EINVAL;
-    }
-    return 0;
-}
-
 static int begin(struct task *t, char *text, size_t size)
 {
-    int rc = check_selection(&t->a, text, size);
+    int rc = selection_check(t->m, &t->a, text, size);
 
-    if (rc == 0)
-        rc = check_names(t, text, size);
     if (rc == 0)
         rc = check_target(t, text, size);
     if (rc == 0)

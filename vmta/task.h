@@ -19,7 +19,4 @@ int tasks_begin(struct tasks *ts, const struct action *a,
 void tasks_turn(struct tasks *ts);
 bool tasks_find(const struct tasks *ts, const struct ulid *id, struct view_task *ret);
 
-/* A queue's state as operators see it. */
-enum view_state queue_view_state(const struct mta *m, const struct queue *q);
-
 #endif
