@@ -19,7 +19,7 @@ struct rcpt {
     char address[TEXT];
     int yes;                 /* hosts took it so often */
     int heard, open;         /* of these: the relay knows (and nothing was committed since, for all we know); on their way */
-    int excused;             /* duplicates that the two windows of DESIGN.md 4 explain */
+    int excused;             /* duplicates that the two windows of docs/architecture.md explain */
     bool no;                 /* a host refused it for good */
     bool lied;               /* a host answered what was not asked */
     int ended;               /* events that end it … */
