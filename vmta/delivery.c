@@ -315,7 +315,7 @@ static void connect_for(struct delivery *d, const struct sched_order *order)
 {
     struct mta *m = d->m;
     struct path *p = order->lane->path;
-    const struct site_target *target = path_pick_target(p, m->now->mono_ms);
+    const struct site_target *target = path_pick_target(p, m->now->mono_ms, &m->rand);
     struct delivering *dv = target ? calloc(1, sizeof *dv) : NULL;
     const struct policy *policy = &order->queue->policy;
 

@@ -36,25 +36,33 @@ int path_target_count(const struct path *p)
     return n;
 }
 
-const struct site_target *path_pick_target(struct path *p, int64_t mono_ms)
+const struct site_target *path_pick_target(struct path *p, int64_t mono_ms, struct rand *r)
 {
     const struct site *site = p->key.site;
     const struct site_target *good = NULL, *last = NULL, *any = NULL;
+    const char *host = NULL; /* the equal one that was looked at last */
+    uint64_t equals = 0;
 
-    for (int i = 0; i < site->target_count && !good; i++) {
+    for (int i = 0; i < site->target_count; i++) {
         const struct site_target *t = &site->targets[i];
         const struct path_host *h = path_host_find(p, &t->addr);
 
-        if (t->addr.family != p->key.source.family)
+        if (good && t->preference != good->preference)
+            break;
+        if (t->addr.family != p->key.source.family || t->host == host)
             continue;
         if (!any)
             any = t;
         if (h && h->failed_this_round)
             continue;
-        if (!h || h->last_until_ms <= mono_ms)
+        if (h && h->last_until_ms > mono_ms) {
+            last = last ? last : t;
+            continue;
+        }
+        host = t->host;
+        equals++;
+        if (rand_below(r, equals) == 0)
             good = t;
-        else if (!last)
-            last = t;
     }
     return good ? good : last ? last : any;
 }

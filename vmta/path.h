@@ -171,8 +171,9 @@ struct path_host *path_host(struct path *p, const struct inet_addr *addr);
 struct path_host *path_host_find(const struct path *p, const struct inet_addr *addr);
 /* How many targets of the site this source address can reach. */
 int path_target_count(const struct path *p);
-/* The next target to connect to: in the site's order, those that failed lately last; NULL: none of this family. */
-const struct site_target *path_pick_target(struct path *p, int64_t mono_ms);
+/* The next target to connect to: in the site's order, by chance among hosts of one preference (RFC 5321 5.1), those that failed
+ * lately last; NULL: none of this family. */
+const struct site_target *path_pick_target(struct path *p, int64_t mono_ms, struct rand *r);
 /* Whether every target failed since the path last worked. */
 bool path_is_exhausted(const struct path *p);
 /* Forgets the round: it works, or waits. */

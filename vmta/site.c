@@ -66,7 +66,7 @@ int site_fill(struct site *site, const struct mx_host *hosts, int host_count, co
         memcpy(at, hosts[h].name, n);
         for (int i = 0; i < count; i++)
             if (targets[i].host == h)
-                list[i] = (struct site_target){ targets[i].addr, at, hosts[h].name_is_address };
+                list[i] = (struct site_target){ targets[i].addr, at, hosts[h].name_is_address, hosts[h].preference };
         at += n;
     }
     free(site->targets);

@@ -14,6 +14,7 @@ struct site_target {
     struct inet_addr addr;
     const char *host;       /* its name, or the text of its address; lives as long as the site's list */
     bool host_is_address;
+    uint16_t preference;    /* of the host */
 };
 
 /* Equal sites may share paths: the same hosts, reached in the same way. Families are part of it, since the list of targets has those

@@ -71,19 +71,40 @@ static void a_host_that_failed_goes_last_for_five_minutes(void **state)
     struct path *p = stream_desk_queue(d, "one", "v", "a.test", "xyz")->turns[0].path;
     struct inet_addr first = host(1), second = host(2), third = host(3);
 
-    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms)->addr, &first));
+    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms, &d->mta.rand)->addr, &first));
     assert_false(setback_host(&d->mta, p, &first));
-    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms)->addr, &second));
+    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms, &d->mta.rand)->addr, &second));
     assert_false(setback_host(&d->mta, p, &second));
-    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms)->addr, &third));
+    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms, &d->mta.rand)->addr, &third));
     /* it worked: the others stay behind it */
     path_end_round(p);
-    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms)->addr, &third));
+    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms, &d->mta.rand)->addr, &third));
     assert_false(setback_host(&d->mta, p, &third));
-    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms)->addr, &first));
+    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms, &d->mta.rand)->addr, &first));
     stream_desk_pass(d, SETBACK_HOST_MS);
     path_end_round(p);
-    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms)->addr, &first));
+    assert_true(inet_addr_eq(&path_pick_target(p, d->now.mono_ms, &d->mta.rand)->addr, &first));
+    close_desk(d);
+}
+
+static void hosts_of_one_preference_share_the_connections(void **state)
+{
+    struct stream_desk *d = open_desk();
+    struct path *p = stream_desk_queue(d, "one", "v", "a.test", "xyz")->turns[0].path;
+    const struct inet_addr addrs[] = { host(1), host(2), host(3) };
+    const struct mx_host hosts[] = { { 10, "one.test", false, &addrs[0], 1 }, { 10, "two.test", false, &addrs[1], 1 },
+                                     { 20, "three.test", false, &addrs[2], 1 } };
+    const struct mx_target targets[] = { { addrs[0], 0 }, { addrs[1], 1 }, { addrs[2], 2 } };
+    int times[3] = { 0 };
+
+    assert_int_equal(site_fill(p->key.site, hosts, 3, targets, 3), 0);
+    for (int i = 0; i < 1000; i++)
+        for (int k = 0; k < 3; k++)
+            times[k] += path_pick_target(p, d->now.mono_ms, &d->mta.rand) == &p->key.site->targets[k];
+    assert_true(times[0] > 400 && times[1] > 400);
+    assert_int_equal(times[2], 0);
+    assert_false(setback_host(&d->mta, p, &addrs[0]));
+    assert_ptr_equal(path_pick_target(p, d->now.mono_ms, &d->mta.rand), &p->key.site->targets[1]);
     close_desk(d);
 }
 
@@ -312,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_failed_goes_last_for_five_minutes),
+        cmocka_unit_test(hosts_of_one_preference_share_the_connections),
         cmocka_unit_test(the_path_failed_when_all_its_hosts_did),
         cmocka_unit_test(a_path_waits_by_the_schedule_and_is_probed_then),
         cmocka_unit_test(failures_that_were_under_way_together_are_one_attempt),
