@@ -250,12 +250,12 @@ static void on_expired(void *arg, int rc, const struct load_result *r)
     int64_t now = l->m->now->wall_ms;
 
     l->settling = 1;
-    /* nothing more is known of the first to expire: it is asked for again when something can have */
-    l->queue->next_expiry_ms = rc == 0 && r->count > 0 ? now : now + MINUTE_MS;
     for (int i = 0; rc == 0 && i < r->count; i++) {
         expire_parked(l, r->envelopes[i]);
         envelope_unref(r->envelopes[i]);
     }
+    /* nothing more is known of the first to expire: it is asked for again when something can have; what a hold keeps can not */
+    l->queue->next_expiry_ms = l->settling > 1 ? now : now + MINUTE_MS;
     on_expiry_settled(l);
 }
 

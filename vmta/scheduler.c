@@ -348,7 +348,8 @@ static struct lane *hungriest(struct sched *s, struct path *p, struct share **re
     for (struct lane *l = p->lanes; l; l = l->next) {
         struct share *sh = lane_demand(s, l);
 
-        if (!sh)
+        /* an idle connection is no reason: mail that is not given to it yet still waits */
+        if (!heap_first(&l->heap) || (!sh && l->count[CONN_IDLE] == 0))
             l->crowded_ms = 0;
         if (sh && (!best || sh->tenant->vtime < (*ret)->tenant->vtime)) {
             best = l;

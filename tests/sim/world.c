@@ -24,6 +24,7 @@ enum {
     RESERVE_SIM = 64 << 10,
     STORE_STEPS = 1000,
     FRESH_AT_START = 10000,
+    TURNS_A_MINUTE = 3000,  /* far above what a busy minute takes */
 };
 
 static const int64_t WALL_BEGAN_MS = 1764000000000, MONO_BEGAN_MS = 1000000;
@@ -296,9 +297,23 @@ static bool is_due(const struct world *w)
            has_ops(&w->store->answers);
 }
 
+/* A relay with little to do turns seldom. */
+static void watch_turns(struct world *w)
+{
+    if (w->now.mono_ms - w->watched_ms < MINUTE_MS)
+        return;
+    if (w->turns - w->watched_turns > TURNS_A_MINUTE * ((w->now.mono_ms - w->watched_ms) / MINUTE_MS))
+        world_broken(w, "%d turns in %lld s: something polls", w->turns - w->watched_turns,
+                     (long long)(w->now.mono_ms - w->watched_ms) / 1000);
+    w->watched_ms = w->now.mono_ms;
+    w->watched_turns = w->turns;
+}
+
 void world_turn(struct world *w, int64_t until_ms)
 {
     int64_t next;
+
+    watch_turns(w);
 
     for (int i = 0; i < ROUNDS_A_MOMENT; i++) {
         timers_run(&w->events, w->now.mono_ms);
@@ -337,7 +352,7 @@ struct world *world_new(uint64_t seed, bool traced)
     w->traced = traced;
     rand_seed(&w->rand, seed);
     w->now = (struct now){ .mono_ms = MONO_BEGAN_MS, .wall_ms = WALL_BEGAN_MS };
-    w->began_ms = w->now.mono_ms;
+    w->began_ms = w->watched_ms = w->now.mono_ms;
     w->log = (struct log){ .level = LOG_LEVEL_INFO, .sink = on_log, .wall_ms = wall_ms, .arg = w };
     timers_init(&w->events);
     timer_init(&w->disk_turn, on_disk_turn, w);

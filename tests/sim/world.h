@@ -48,6 +48,8 @@ struct world {
     struct timer disk_turn;      /* when the store works next */
     int64_t disk_slowest_ms;     /* how long it takes at most until it does */
     int lives, turns;
+    int64_t watched_ms;          /* since when turns are counted, and how many there were then: nothing polls */
+    int watched_turns;
 };
 
 enum { WORLD_DISK_BYTES = 1 << 30 };
