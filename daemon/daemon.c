@@ -217,9 +217,19 @@ static int start_relay(struct daemon *d, struct fl_err *err)
         .event = on_event,
     };
 
+    struct ulid blamed[QUARANTINE_MAX];
+    int rc;
+
     if (getrandom(&ports.seed, sizeof ports.seed, 0) != sizeof ports.seed)
         return fl_fail(err, FL_EIO, "the system gives no random bytes");
-    return relay_new(&ports, d->conf, &d->relay, err);
+    rc = relay_new(&ports, d->conf, &d->relay, err);
+    if (rc == 0)
+        rc = crash_file_open(d->conf->server.data_dir, &d->crashes, err);
+    if (rc < 0)
+        return rc;
+    relay_quarantine(d->relay, blamed, crash_file_blamed(d->crashes, blamed));
+    crash_file_watch(d->crashes, relay_in_hand(d->relay));
+    return 0;
 }
 
 static int start_sessions(struct daemon *d, struct fl_err *err)
@@ -297,6 +307,7 @@ static void take_down(struct daemon *d)
         admission_shutdown(d->admission);
         session_context_abort(&d->sessions);
     }
+    crash_file_close(d->crashes);
     relay_free(d->relay);
     store_close(d->store);
     streams_free(d->streams);

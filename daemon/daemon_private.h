@@ -7,6 +7,7 @@
 #include "admin_api.h"
 #include "admin_http_uv.h"
 #include "admission.h"
+#include "crash_file.h"
 #include "crypto_uv.h"
 #include "daemon.h"
 #include "listener_uv.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct body_budget budget;
     struct store *store;
     struct relay *relay;
+    struct crash_file *crashes;
     struct tls_context *tls;
     struct auth *auth;
     struct auth_guard *guard;

@@ -108,7 +108,7 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
     for (int i = 0; i < r->count; i++) {
         struct envelope *env = r->envelopes[i];
 
-        if (env->job.n && holds_job_is_held(m->holds, env->tenant, env->job))
+        if ((env->job.n && holds_job_is_held(m->holds, env->tenant, env->job)) || quarantine_has(&m->quarantine, &env->id))
             put_aside(m, q, env);
         else
             attend_take_in(m, q, env, false);

@@ -346,6 +346,7 @@ static void connect_for(struct delivery *d, const struct sched_order *order)
 /* ---------------------------------------------------------------- sending */
 static void send_entry(struct delivering *dv, struct queue_entry *e)
 {
+    in_hand_note(&dv->delivery->m->in_hand, &e->env->id);
     dv->entry[dv->entries++] = e;
     connection_send(dv->connection, e->env, e->rcpt, e->rcpt_count);
 }
@@ -563,6 +564,7 @@ static void on_result(void *arg, const struct transaction_result *t)
     struct queue_entry *e = dv->entry[0];
 
     assert(dv->entries > 0);
+    in_hand_note(&dv->delivery->m->in_hand, &e->env->id);
     dv->entry[0] = dv->entry[1];
     dv->entries--;
     judge(dv, e, t);

@@ -7,6 +7,7 @@
 #include "connection.h"
 #include "event.h"
 #include "log.h"
+#include "quarantine.h"
 #include "rand.h"
 #include "retry.h"
 #include "scheduler.h"
@@ -44,6 +45,8 @@ struct mta {
     void *arg;
     void (*event)(void *arg, const struct event *e);
     bool draining, shutting_down;
+    struct in_hand in_hand;
+    struct quarantine quarantine;
 };
 
 /* The queue is looked at in this turn of the relay, or the next (attend.h). */

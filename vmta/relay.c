@@ -138,6 +138,39 @@ uint64_t relay_generation(const struct relay *r)
     return r->generation;
 }
 
+static void on_put_aside(void *arg, int rc, const struct action_answer *answer, const char *text)
+{
+    struct relay *r = arg;
+
+    if (rc < 0 && rc != FL_ENOENT)
+        log_message(r->mta.log, LOG_LEVEL_ERROR, "quarantine", "%s", text);
+}
+
+void relay_quarantine(struct relay *r, const struct ulid *ids, int count)
+{
+    struct mta *m = &r->mta;
+
+    for (int i = 0; i < count; i++) {
+        struct action hold = { .kind = ACTION_HOLD, .message = &ids[i], .state = VIEW_ANY, .who = SLICE("quarantine") };
+        struct log_line line;
+        char text[ULID_TEXT];
+
+        if (!quarantine_add(&m->quarantine, &ids[i]))
+            return;
+        ulid_text(&ids[i], text);
+        log_begin(&line, m->log, LOG_LEVEL_ERROR, "quarantine");
+        log_text(&line, "message", text);
+        log_text(&line, "text", "in hand at several crashes in a row: held until it is released");
+        log_end(&line);
+        tasks_begin(r->tasks, &hold, on_put_aside, r);
+    }
+}
+
+const struct in_hand *relay_in_hand(const struct relay *r)
+{
+    return &r->mta.in_hand;
+}
+
 void relay_drain(struct relay *r, bool on)
 {
     r->mta.draining = on;

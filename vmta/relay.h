@@ -16,6 +16,7 @@ struct streams;
 struct timers;
 struct resolver;
 struct crypto;
+struct in_hand;
 
 struct relay_ports {
     struct streams *streams;
@@ -43,6 +44,12 @@ struct ingest *relay_ingest(struct relay *r);
 void relay_set_conf(struct relay *r, struct conf *conf);
 struct conf *relay_conf(struct relay *r); /* borrowed */
 uint64_t relay_generation(const struct relay *r); /* from 1; rises with each relay_set_conf */
+
+/* Puts these messages aside before anything is done with them; they are listed as held, and released like what was held one by one.
+ * Before the first turn. */
+void relay_quarantine(struct relay *r, const struct ulid *ids, int count);
+/* The messages that were touched last; valid as long as the relay. */
+const struct in_hand *relay_in_hand(const struct relay *r);
 
 void relay_drain(struct relay *r, bool on);
 bool relay_is_draining(const struct relay *r);

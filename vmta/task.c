@@ -181,6 +181,7 @@ static bool verdict_of(struct task *t, struct queue *q, const struct envelope *e
         ret->due_ms = HELD_DUE_MS;
         return true;
     case ACTION_RELEASE:
+        quarantine_remove(&t->m->quarantine, &env->id);
         return is_held && !(env->job.n && holds_job_is_held(t->m->holds, env->tenant, env->job));
     case ACTION_RETRY:
         return !is_held;

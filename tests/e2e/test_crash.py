@@ -1,7 +1,7 @@
 """What was answered with 250 survives kill -9."""
-import smtplib, ssl
+import json, signal, smtplib, ssl
 
-from fairlead import DaemonTest, PASSWORD, free_port
+from fairlead import DaemonTest, PASSWORD, eventually, free_port
 from servers import Sink
 
 
@@ -12,6 +12,11 @@ def submit(d, n):
         c.login("foo", PASSWORD)
         for i in range(n):
             c.sendmail("news@acme.example", ["u%d@two.test" % i], "Subject: %d\r\nFrom: <news@acme.example>\r\n\r\nhello\r\n" % i)
+
+
+def rows(d, *command):
+    """What a listing command prints."""
+    return json.loads(d.cli(*command, "--json").stdout)
 
 
 class Crash(DaemonTest):
@@ -37,3 +42,21 @@ class Crash(DaemonTest):
         self.assertEqual(len(sink.wait(6)), 6)
         self.assertEqual(d.stop(), 0)
         self.assertEqual(len(sink.messages()), 6)
+
+    def test_what_is_in_hand_at_three_crashes_is_put_aside_until_it_is_released(self):
+        slow = self.server(Sink(script="- {at: dot, do: {delay: 60s}}\n"))
+        d = self.daemon(slow.port).start()
+        submit(d, 1)
+        for _ in range(3):
+            self.assertTrue(eventually(lambda: rows(d, "queue", "list")[0]["in_flight"] == 1))
+            d.process.send_signal(signal.SIGABRT)
+            d.process.wait()
+            d.start()
+        row = rows(d, "queue", "list")[0]
+        self.assertEqual((row["state"], row["in_flight"]), ("held", 0))
+        message = rows(d, "queue", "messages", row["queue"])[0]
+        self.assertEqual(message["state"], "held")
+        submit(d, 1)                    # to the same recipient's domain: that one is not held
+        self.assertTrue(eventually(lambda: rows(d, "queue", "list")[0]["in_flight"] == 1))
+        self.assertEqual(d.cli("queue", "release", "--message", message["message"]).returncode, 0)
+        self.assertTrue(eventually(lambda: rows(d, "queue", "list")[0]["in_flight"] == 2))
