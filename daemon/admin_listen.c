@@ -40,6 +40,15 @@ static int make_folder(const char *path, uid_t uid, gid_t gid, struct fl_err *er
     return 0;
 }
 
+/* Who listens at the other end of fd; 0: it does not say. */
+static long peer_pid(int fd)
+{
+    struct ucred peer;
+    socklen_t n = sizeof peer;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ? 0 : (long)peer.pid;
+}
+
 /* 0: the path is free, or became so. */
 static int clear_stale(const struct sockaddr_un *sa, struct fl_err *err)
 {
@@ -55,8 +64,11 @@ static int clear_stale(const struct sockaddr_un *sa, struct fl_err *err)
         return failed(err, sa->sun_path, "cannot make a socket");
     rc = connect(fd, (const struct sockaddr *)sa, sizeof *sa);
     if (rc == 0 || errno != ECONNREFUSED) { /* EAGAIN: its backlog is full; EACCES: we cannot tell */
+        long pid = rc == 0 ? peer_pid(fd) : 0;
+
         close(fd);
-        return fl_fail(err, FL_EBUSY, "control socket %s: another daemon listens on it", sa->sun_path);
+        return pid > 0 ? fl_fail(err, FL_EBUSY, "control socket %s: another daemon, process %ld, listens on it", sa->sun_path, pid) :
+                         fl_fail(err, FL_EBUSY, "control socket %s: another daemon listens on it", sa->sun_path);
     }
     close(fd);
     if (unlink(sa->sun_path) < 0 && errno != ENOENT)
