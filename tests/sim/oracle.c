@@ -4,56 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "address.h"
-#include "ingest.h"
+#include "oracle_books.h"
 #include "policy.h"
 #include "relay_parts.h"
 #include "remote.h"
 #include "stream_sim.h"
 
-enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, BODY_MAX = 200000, LIST_AT_ONCE = 100000, WHOLE_SECOND_MS = 1000, EARLY_MS = 50 };
-
-enum handed_in { OFFERED, ACCEPTED, REFUSED, LOST };
-
-struct rcpt {
-    char address[TEXT];
-    int yes;                 /* hosts took it so often */
-    int heard, open;         /* of these: the relay knows (and nothing was committed since, for all we know); on their way */
-    int excused;             /* duplicates that the two windows of docs/architecture.md explain */
-    bool no;                 /* a host refused it for good */
-    bool lied;               /* a host answered what was not asked */
-    int ended;               /* events that end it … */
-    enum event_kind kind;    /* … the last of them */
-    bool ended_unheard;      /* it was gone after a crash that swallowed the event */
-    bool found;              /* by the last look into the store */
-    int attempts;            /* deferrals that the relay has heard since the last crash */
-    int64_t not_before_ms;   /* mono; 0: any time */
-    int64_t first_seen_ms;   /* mono, by greylisting hosts; 0: never */
-};
-
-struct message {
-    struct oracle *oracle;
-    enum handed_in state;
-    int number, count, length;
-    uint64_t seed;
-    char tenant[TEXT], sender[TEXT];
-    struct rcpt rcpts[RCPTS];
-    int64_t accepted_ms;     /* wall */
-    int dsns;                /* that arrived, or were refused for good, or ended otherwise */
-    /* of the submission, until its end */
-    struct ingest_origin origin;
-    struct ingest_rcpt to[RCPTS];
-};
-
-struct oracle {
-    struct world *world;
-    struct message *messages[MESSAGES];
-    int count;
-    bool may_drop, stepped;
-    const char *may_bounce[16];
-    int may_bounce_count;
-    int crashes;
-};
+enum { LIST_AT_ONCE = 100000, WHOLE_SECOND_MS = 1000, EARLY_MS = 50 };
 
 struct oracle *oracle_new(struct world *w)
 {
@@ -107,110 +64,6 @@ static bool may_bounce(const struct oracle *o, const struct rcpt *r)
     return false;
 }
 
-/* ---------------------------------------------------------------- submission */
-static void make_body(const struct message *m, struct buf *b)
-{
-    struct rand r;
-    int n = 0;
-
-    rand_seed(&r, m->seed);
-    while (n < m->length) {
-        char line[80];
-        int k = 1 + (int)rand_below(&r, 76);
-
-        for (int i = 0; i < k; i++)
-            line[i] = (char)('a' + rand_below(&r, 26));
-        if (rand_below(&r, 8) == 0)
-            line[0] = '.';
-        buf_add(b, slice_make(line, (size_t)k));
-        buf_add_text(b, "\r\n");
-        n += k + 2;
-    }
-}
-
-/* Header and content in wire form: lines that begin with a dot are stuffed. */
-static struct body *wire_form(struct oracle *o, const struct message *m, const char *job, uint64_t *ret_size)
-{
-    struct buf plain, wire;
-    struct slice rest;
-    struct body *body = body_new(&o->world->budget);
-
-    buf_init(&plain, 0);
-    buf_init(&wire, 0);
-    buf_printf(&plain, "From: <%s>\r\nSubject: message %d\r\n%s%s%s\r\n", m->sender, m->number, job ? "X-Fairlead-Job: " : "",
-               job ? job : "", job ? "\r\n" : "");
-    make_body(m, &plain);
-    rest = buf_slice(&plain);
-    *ret_size = rest.n;
-    while (rest.n) {
-        struct slice line = slice_head(rest, slice_find(rest, '\n') + 1);
-
-        if (line.p[0] == '.')
-            buf_add_char(&wire, '.');
-        buf_add(&wire, line);
-        rest = slice_skip(rest, line.n);
-    }
-    if (!body || body_add(body, buf_slice(&wire)) < 0)
-        abort();
-    buf_free(&plain);
-    buf_free(&wire);
-    return body;
-}
-
-static void on_answer(void *arg, const struct ingest_reply *reply)
-{
-    struct message *m = arg;
-    struct world *w = m->oracle->world;
-
-    if (m->state != OFFERED)
-        world_broken(w, "message %d is answered twice", m->number);
-    m->state = reply->code == 250 ? ACCEPTED : REFUSED;
-    m->accepted_ms = w->now.wall_ms;
-    world_tell(w, "m%d %s: %d %s", m->number, m->state == ACCEPTED ? "accepted" : "refused", reply->code, reply->enhanced);
-}
-
-static void fill_origin(struct message *m, struct conf *conf)
-{
-    struct inet_addr client;
-
-    inet_addr_parse(SLICE("203.0.113.5"), &client);
-    m->origin = (struct ingest_origin){
-        .conf = conf, .source = conf_source(conf, &client), .role = ROLE_SUBMISSION, .tenant = conf_tenant(conf, slice_of(m->tenant)),
-        .client = client, .helo = SLICE("client.test"), .is_esmtp = true, .is_auth = true,
-    };
-}
-
-int oracle_submit(struct oracle *o, const struct submission *s)
-{
-    struct message *m = calloc(1, sizeof *m);
-    struct ingest_message im = { .dot_ms = o->world->now.mono_ms };
-
-    if (!m || o->count == MESSAGES)
-        abort();
-    *m = (struct message){ .oracle = o, .number = o->count, .count = s->count, .length = s->length, .seed = rand_next(&o->world->rand) };
-    snprintf(m->tenant, sizeof m->tenant, "%s", s->tenant);
-    snprintf(m->sender, sizeof m->sender, "s%d@%s", m->number, s->sender_domain);
-    o->messages[o->count++] = m;
-    fill_origin(m, relay_conf(o->world->relay));
-    for (int i = 0; i < s->count; i++) {
-        snprintf(m->rcpts[i].address, TEXT, "m%dr%d@%s", m->number, i, s->domains[i]);
-        m->to[i] = (struct ingest_rcpt){ .address = slice_of(m->rcpts[i].address), .domain = slice_of(s->domains[i]) };
-        world_tell(o->world, "m%d from %s to %s", m->number, m->sender, m->rcpts[i].address);
-    }
-    if (!m->origin.tenant) {
-        m->state = REFUSED; /* the configuration has it no more */
-        return m->number;
-    }
-    im.origin = &m->origin;
-    im.reverse_path = slice_of(m->sender);
-    im.reverse_path_domain = slice_of(s->sender_domain);
-    im.rcpts = m->to;
-    im.rcpt_count = m->count;
-    im.body = wire_form(o, m, s->job, &im.size);
-    ingest_message(relay_ingest(o->world->relay), &im, on_answer, m);
-    return m->number;
-}
-
 /* ---------------------------------------------------------------- what the relay says */
 static bool has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r)
 {
@@ -259,8 +112,8 @@ void oracle_event(struct oracle *o, const struct event *e)
     }
     if (e->kind == EVENT_ACCEPTED || e->kind == EVENT_REJECTED)
         return;
-    world_tell(w, "%.*s/%.*s %.*s  %s, %d %.*s %.*s", SLICE_ARG(e->tenant), SLICE_ARG(e->vmta), SLICE_ARG(e->to), event_name(e->kind),
-               e->code, SLICE_ARG(e->enhanced), SLICE_ARG(e->text));
+    world_tell(w, "%.*s/%.*s %.*s  %s, %d %.*s %.*s", SLICE_ARG(e->tenant), SLICE_ARG(e->vmta), SLICE_ARG(e->to),
+               event_name(e->kind), e->code, SLICE_ARG(e->enhanced), SLICE_ARG(e->text));
     snprintf(to, sizeof to, "%.*s", SLICE_ARG(e->to));
     r = find(o, to);
     dsn = message_of(o, to, 's');
@@ -443,7 +296,8 @@ void oracle_connected(struct oracle *o, const struct inet_addr *source, const st
     for (int i = 0; v && i < v->source_count; i++)
         total += streams_sim_count(w->streams, &v->sources[i], &any);
     if (v && total > v->total_max_connections)
-        world_broken(w, "%lld connections of VMTA %s, %lld are allowed", (long long)total, v->name, (long long)v->total_max_connections);
+        world_broken(w, "%lld connections of VMTA %s, %lld are allowed", (long long)total, v->name,
+                     (long long)v->total_max_connections);
 }
 
 static const struct conf_tenant *tenant_of_sender(const struct conf *c, const char *address)
@@ -470,7 +324,8 @@ void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_add
         world_broken(o->world, "VMTA %s says EHLO %s", v->name, ehlo);
 }
 
-void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *address)
+void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from,
+                 const char *address)
 {
     struct world *w = o->world;
     struct message *m = message_of(o, address, 'm');
@@ -512,7 +367,7 @@ void oracle_content(struct oracle *o, const struct remote *remote, const char *r
     if (!m)
         return;
     buf_init(&b, 0);
-    make_body(m, &b);
+    oracle_body(m, &b);
     if (!slice_eq(slice_skip(content, header + 4), buf_slice(&b)))
         world_broken(o->world, "the content of message %d changed on the way (%zu bytes, %zu arrived)", m->number, buf_len(&b),
                      slice_skip(content, header + 4).n);
@@ -604,13 +459,15 @@ void oracle_later_heard(struct oracle *o, const char *address, const struct inet
     const struct conf_vmta *v = vmta_of(w->conf, source);
     const struct conf_tenant *t = m ? conf_tenant(w->conf, slice_of(m->tenant)) : NULL;
     struct policy policy;
+    int64_t expiry_ms;
 
     if (!r || !t || !v)
         return;
     policy_resolve(w->conf, t, v, slice_of(strchr(address, '@') + 1), &policy);
     r->attempts++;
     r->not_before_ms = w->now.mono_ms + shortest_interval(policy.value[SET_RETRY]->retry, r->attempts);
-    if (has_expired(o, m, r) || m->accepted_ms + policy_ms(&policy, SET_EXPIRE_AFTER) < w->now.wall_ms + (r->not_before_ms - w->now.mono_ms))
+    expiry_ms = m->accepted_ms + policy_ms(&policy, SET_EXPIRE_AFTER);
+    if (has_expired(o, m, r) || expiry_ms < w->now.wall_ms + (r->not_before_ms - w->now.mono_ms))
         r->not_before_ms = 0; /* the last try is made when it is too old */
 }
 
@@ -677,9 +534,10 @@ void oracle_audit(struct oracle *o)
 
     for (struct queue *q = m->queues.by_name; q; q = queues_next(q))
         if (q->recipients != 0 || q->messages != 0 || q->bytes != 0 || queue_in_memory(q) != 0)
-            world_broken(w, "%s counts %lld recipients, %lld messages, %lld bytes, %lld in memory, and nothing is there", q->name,
-                         (long long)q->recipients, (long long)q->messages, (long long)q->bytes, (long long)queue_in_memory(q));
+            world_broken(w, "%s counts %lld recipients, %lld messages, %lld bytes, %lld in memory, and nothing is there",
+                         q->name, (long long)q->recipients, (long long)q->messages, (long long)q->bytes,
+                         (long long)queue_in_memory(q));
     if (m->queues.total.recipients != 0 || m->queues.memory_rcpts != 0)
-        world_broken(w, "all queues are empty, and %lld recipients are counted, %lld in memory", (long long)m->queues.total.recipients,
-                     (long long)m->queues.memory_rcpts);
+        world_broken(w, "all queues are empty, and %lld recipients are counted, %lld in memory",
+                     (long long)m->queues.total.recipients, (long long)m->queues.memory_rcpts);
 }

@@ -1,5 +1,5 @@
-/* oracle.h: keeps the books of a played world and says when a promise is broken: what was accepted, what hosts decided, what the relay
- * said about it. Tests submit through it, so that it knows what was handed in.
+/* oracle.h: keeps the books of a played world and says when a promise is broken: what was accepted, what hosts decided, what
+ * the relay said about it. Tests submit through it, so that it knows what was handed in.
  *
  * Addresses carry the identity: recipient k of message n is m<n>r<k>@domain, its sender s<n>@domain of the tenant. */
 #ifndef FL_ORACLE_H
@@ -51,8 +51,8 @@ void oracle_content(struct oracle *o, const struct remote *r, const char *rcpt, 
 int64_t oracle_first_seen(struct oracle *o, const char *rcpt); /* mono */
 /* It said more than it was asked, so that the relay takes one reply for another: nothing can be held against it here. */
 void oracle_lied(struct oracle *o, const char *rcpt);
-/* Taken (orphan: from a relay that is dead by now); the relay heard of it (certain: in a reply that it had to understand), or never
- * will. */
+/* Taken (orphan: from a relay that is dead by now); the relay heard of it (certain: in a reply that it had to understand), or
+ * never will. */
 void oracle_yes(struct oracle *o, const char *rcpt, bool orphan);
 void oracle_yes_heard(struct oracle *o, const char *rcpt, bool certain);
 void oracle_yes_lost(struct oracle *o, const char *rcpt);

@@ -1,5 +1,5 @@
-/* remote.c: see remote.h. A small SMTP server that is asked for its mood before each reply. What it decides about a recipient, and
- * whether the relay heard of it, the oracle is told. */
+/* remote.c: see remote.h. A small SMTP server that is asked for its mood before each reply. What it decides about a recipient,
+ * and whether the relay heard of it, the oracle is told. */
 #include "remote.h"
 
 #include <stdio.h>

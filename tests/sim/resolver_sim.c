@@ -119,7 +119,8 @@ static void answer_mx(struct resolver_query *q)
 {
     const struct name *n = find(q->resolver, q->name);
     enum dns_result result = result_of(n, n ? n->mx_count : 0);
-    struct dns_mx_answer a = { .result = result, .ttl_ms = result == DNS_OK ? TTL_MS : NEGATIVE_TTL_MS, .text = text_of(result) };
+    struct dns_mx_answer a = { .result = result, .text = text_of(result),
+                                 .ttl_ms = result == DNS_OK ? TTL_MS : NEGATIVE_TTL_MS };
 
     if (result == DNS_OK) {
         a.mx = n->mx;
@@ -132,7 +133,8 @@ static void answer_addresses(struct resolver_query *q)
 {
     const struct name *n = find(q->resolver, q->name);
     enum dns_result result = result_of(n, n ? n->addr_count : 0);
-    struct dns_addr_answer a = { .result = result, .ttl_ms = result == DNS_OK ? TTL_MS : NEGATIVE_TTL_MS, .text = text_of(result) };
+    struct dns_addr_answer a = { .result = result, .text = text_of(result),
+                                 .ttl_ms = result == DNS_OK ? TTL_MS : NEGATIVE_TTL_MS };
     struct inet_addr addrs[RECORDS];
 
     for (int f = 0; f < 2 && result == DNS_OK; f++)

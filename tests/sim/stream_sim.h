@@ -1,5 +1,5 @@
-/* stream_sim.h: connections to played hosts: the port vmta/stream.h, outgoing only. Bytes take their time, arrive in pieces, and may
- * be cut off at any byte. The far end is a `struct wire_end`, which remote.c implements. */
+/* stream_sim.h: connections to played hosts: the port vmta/stream.h, outgoing only. Bytes take their time, arrive in pieces,
+ * and may be cut off at any byte. The far end is a `struct wire_end`, which remote.c implements. */
 #ifndef FL_STREAM_SIM_H
 #define FL_STREAM_SIM_H
 

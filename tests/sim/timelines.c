@@ -1,5 +1,5 @@
-/* timelines.c: what the relay does over time, played in virtual time and told line by line: when it tries again, what waits for what,
- * and what does not. */
+/* timelines.c: what the relay does over time, played in virtual time and told line by line: when it tries again, what waits for
+ * what, and what does not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,9 @@
-/* world.h: a whole relay above its ports, in virtual time: names, connections, disk and clocks are played, and everything follows from
- * one seed. The store runs without threads (store_parts.h): its steps are taken some virtual milliseconds after something was posted.
+/* world.h: a whole relay above its ports, in virtual time: names, connections, disk and clocks are played, and everything
+ * follows from one seed. The store runs without threads (store_parts.h): its steps are taken some virtual milliseconds after
+ * something was posted.
  *
- * A test makes a world, gives it names and hosts (resolver_sim.h, remote.h), opens it with a configuration, submits mail and lets time
- * pass. What happens is told line by line (world_tell); the oracle (oracle.h) hears of it and keeps the books. */
+ * A test makes a world, gives it names and hosts (resolver_sim.h, remote.h), opens it with a configuration, submits mail and
+ * lets time pass. What happens is told line by line (world_tell); the oracle (oracle.h) hears of it and keeps the books. */
 #ifndef FL_WORLD_H
 #define FL_WORLD_H
 
@@ -62,7 +63,7 @@ struct conf *world_conf(const char *yaml);
 
 /* Starts the relay on what the disk has. False when the power went meanwhile (world_power_off is to be called). */
 bool world_start(struct world *w, struct conf *conf);
-/* The power goes: the relay is gone, the disk forgets (and fails no more). Everybody it talked with sees its connections reset. */
+/* The power goes: the relay is gone, the disk forgets (and fails no more). Its connections are reset. */
 void world_power_off(struct world *w);
 /* Power off, and on again as often as it takes to start. */
 void world_restart(struct world *w);

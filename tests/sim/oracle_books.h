@@ -1,0 +1,55 @@
+/* oracle_books.h: what the oracle knows of each message, for oracle.c and oracle_submit.c. */
+#ifndef FL_ORACLE_BOOKS_H
+#define FL_ORACLE_BOOKS_H
+
+#include "ingest.h"
+#include "oracle.h"
+
+enum { MESSAGES = 400, RCPTS = 8, TEXT = 128 };
+
+enum handed_in { OFFERED, ACCEPTED, REFUSED, LOST };
+
+struct rcpt {
+    char address[TEXT];
+    int yes;                 /* hosts took it so often */
+    int heard, open;         /* of these: the relay knows (and nothing was committed since, for all we know); on their way */
+    int excused;             /* duplicates that the two windows of docs/architecture.md explain */
+    bool no;                 /* a host refused it for good */
+    bool lied;               /* a host answered what was not asked */
+    int ended;               /* events that end it … */
+    enum event_kind kind;    /* … the last of them */
+    bool ended_unheard;      /* it was gone after a crash that swallowed the event */
+    bool found;              /* by the last look into the store */
+    int attempts;            /* deferrals that the relay has heard since the last crash */
+    int64_t not_before_ms;   /* mono; 0: any time */
+    int64_t first_seen_ms;   /* mono, by greylisting hosts; 0: never */
+};
+
+struct message {
+    struct oracle *oracle;
+    enum handed_in state;
+    int number, count, length;
+    uint64_t seed;
+    char tenant[TEXT], sender[TEXT];
+    struct rcpt rcpts[RCPTS];
+    int64_t accepted_ms;     /* wall */
+    int dsns;                /* that arrived, or were refused for good, or ended otherwise */
+    /* of the submission, until its end */
+    struct ingest_origin origin;
+    struct ingest_rcpt to[RCPTS];
+};
+
+struct oracle {
+    struct world *world;
+    struct message *messages[MESSAGES];
+    int count;
+    bool may_drop, stepped;
+    const char *may_bounce[16];
+    int may_bounce_count;
+    int crashes;
+};
+
+/* The content that belongs to a message, without its header, unstuffed. */
+void oracle_body(const struct message *m, struct buf *b);
+
+#endif

@@ -1,0 +1,110 @@
+/* oracle_submit.c: messages are made, handed in, and their answers noted. See oracle.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "oracle_books.h"
+
+void oracle_body(const struct message *m, struct buf *b)
+{
+    struct rand r;
+    int n = 0;
+
+    rand_seed(&r, m->seed);
+    while (n < m->length) {
+        char line[80];
+        int k = 1 + (int)rand_below(&r, 76);
+
+        for (int i = 0; i < k; i++)
+            line[i] = (char)('a' + rand_below(&r, 26));
+        if (rand_below(&r, 8) == 0)
+            line[0] = '.';
+        buf_add(b, slice_make(line, (size_t)k));
+        buf_add_text(b, "\r\n");
+        n += k + 2;
+    }
+}
+
+/* Header and content in wire form: lines that begin with a dot are stuffed. */
+static struct body *wire_form(struct oracle *o, const struct message *m, const char *job, uint64_t *ret_size)
+{
+    struct buf plain, wire;
+    struct slice rest;
+    struct body *body = body_new(&o->world->budget);
+
+    buf_init(&plain, 0);
+    buf_init(&wire, 0);
+    buf_printf(&plain, "From: <%s>\r\nSubject: message %d\r\n%s%s%s\r\n", m->sender, m->number, job ? "X-Fairlead-Job: " : "",
+               job ? job : "", job ? "\r\n" : "");
+    oracle_body(m, &plain);
+    rest = buf_slice(&plain);
+    *ret_size = rest.n;
+    while (rest.n) {
+        struct slice line = slice_head(rest, slice_find(rest, '\n') + 1);
+
+        if (line.p[0] == '.')
+            buf_add_char(&wire, '.');
+        buf_add(&wire, line);
+        rest = slice_skip(rest, line.n);
+    }
+    if (!body || body_add(body, buf_slice(&wire)) < 0)
+        abort();
+    buf_free(&plain);
+    buf_free(&wire);
+    return body;
+}
+
+static void on_answer(void *arg, const struct ingest_reply *reply)
+{
+    struct message *m = arg;
+    struct world *w = m->oracle->world;
+
+    if (m->state != OFFERED)
+        world_broken(w, "message %d is answered twice", m->number);
+    m->state = reply->code == 250 ? ACCEPTED : REFUSED;
+    m->accepted_ms = w->now.wall_ms;
+    world_tell(w, "m%d %s: %d %s", m->number, m->state == ACCEPTED ? "accepted" : "refused", reply->code, reply->enhanced);
+}
+
+static void fill_origin(struct message *m, struct conf *conf)
+{
+    struct inet_addr client;
+
+    inet_addr_parse(SLICE("203.0.113.5"), &client);
+    m->origin = (struct ingest_origin){
+        .conf = conf, .source = conf_source(conf, &client), .role = ROLE_SUBMISSION,
+        .tenant = conf_tenant(conf, slice_of(m->tenant)), .client = client, .helo = SLICE("client.test"),
+        .is_esmtp = true, .is_auth = true,
+    };
+}
+
+int oracle_submit(struct oracle *o, const struct submission *s)
+{
+    struct message *m = calloc(1, sizeof *m);
+    struct ingest_message im = { .dot_ms = o->world->now.mono_ms };
+
+    if (!m || o->count == MESSAGES)
+        abort();
+    *m = (struct message){ .oracle = o, .number = o->count, .count = s->count, .length = s->length,
+                            .seed = rand_next(&o->world->rand) };
+    snprintf(m->tenant, sizeof m->tenant, "%s", s->tenant);
+    snprintf(m->sender, sizeof m->sender, "s%d@%s", m->number, s->sender_domain);
+    o->messages[o->count++] = m;
+    fill_origin(m, relay_conf(o->world->relay));
+    for (int i = 0; i < s->count; i++) {
+        snprintf(m->rcpts[i].address, TEXT, "m%dr%d@%s", m->number, i, s->domains[i]);
+        m->to[i] = (struct ingest_rcpt){ .address = slice_of(m->rcpts[i].address), .domain = slice_of(s->domains[i]) };
+        world_tell(o->world, "m%d from %s to %s", m->number, m->sender, m->rcpts[i].address);
+    }
+    if (!m->origin.tenant) {
+        m->state = REFUSED; /* the configuration has it no more */
+        return m->number;
+    }
+    im.origin = &m->origin;
+    im.reverse_path = slice_of(m->sender);
+    im.reverse_path_domain = slice_of(s->sender_domain);
+    im.rcpts = m->to;
+    im.rcpt_count = m->count;
+    im.body = wire_form(o, m, s->job, &im.size);
+    ingest_message(relay_ingest(o->world->relay), &im, on_answer, m);
+    return m->number;
+}
