@@ -12,7 +12,7 @@
 
 #include "clock.h"
 
-enum { STAMP = sizeof "20261124T223727.123Z" };
+enum { STAMP = sizeof "20261124T223727.123Z", STAMPS_TRIED = 1000 };
 
 bool file_rotation_is_due(const struct file_rotation *r, int64_t has, int64_t last_ms, int64_t now_ms)
 {
@@ -87,13 +87,16 @@ int file_rotate(const char *path, const struct file_rotation *r, int64_t now_ms)
 {
     size_t n = strlen(path) + 1 + STAMP;
     char *to = malloc(n), when[STAMP];
-    int rc;
+    int rc = -EEXIST;
 
     if (!to)
         return -ENOMEM;
-    stamp(now_ms, when);
-    snprintf(to, n, "%s.%s", path, when);
-    rc = renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+    /* several may be rotated in one millisecond */
+    for (int i = 0; i < STAMPS_TRIED && rc == -EEXIST; i++) {
+        stamp(now_ms + i, when);
+        snprintf(to, n, "%s.%s", path, when);
+        rc = renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) < 0 ? -errno : 0;
+    }
     free(to);
     if (rc == 0 && r->keep > 0)
         remove_old(path, r->keep);

@@ -16,7 +16,8 @@ struct file_rotation {
 
 /* Whether the next line belongs into a new file. has: bytes in the file; last_ms: when it was written last; both wall clock. */
 bool file_rotation_is_due(const struct file_rotation *r, int64_t has, int64_t last_ms, int64_t now_ms);
-/* Renames path to path.<time>, never over another file, and removes the oldest beyond keep. 0 or -errno: the file stays. */
+/* Renames path to path.<time>, or the next time that is free, never over another file, and removes the oldest beyond keep. 0 or
+ * -errno: the file stays. */
 int file_rotate(const char *path, const struct file_rotation *r, int64_t now_ms);
 
 #endif

@@ -75,16 +75,39 @@ static bool is_due(const struct file_writer *w)
 }
 
 /* When the new file cannot be opened, the old one goes on under its new name. */
-static void rotate(struct file_writer *w)
+static bool open_anew(struct file_writer *w)
 {
-    struct file_work *k = &w->work;
-    bool moved = k->anew && is_moved(w);
-    int old = k->fd;
+    int old = w->work.fd;
 
-    if (!moved && (!is_due(w) || file_rotate(w->path, &w->rotation, k->now_ms) < 0))
-        return;
-    if (open_file(w->path, k) == 0)
-        close(old);
+    if (open_file(w->path, &w->work) < 0)
+        return false;
+    close(old);
+    return true;
+}
+
+static bool rotate(struct file_writer *w)
+{
+    return file_rotate(w->path, &w->rotation, w->work.now_ms) == 0 && open_anew(w);
+}
+
+/* The whole lines that the file has room for; none: a new file is due. A line that is longer than a file may be goes into one of its
+ * own. */
+static struct slice that_fit(const struct file_writer *w)
+{
+    const struct file_work *k = &w->work;
+    struct slice all = buf_slice(&k->lines);
+    int64_t room = w->rotation.size - k->size;
+    size_t n = 0, line;
+
+    if (w->rotation.size == 0 || (int64_t)all.n <= room)
+        return all;
+    while (n < all.n) {
+        line = slice_find(slice_skip(all, n), '\n');
+        if ((int64_t)(n + line + 1) > room && (n > 0 || k->size > 0))
+            break;
+        n = n + line + 1 < all.n ? n + line + 1 : all.n;
+    }
+    return slice_head(all, n);
 }
 
 static void write_lines(struct file_writer *w)
@@ -92,9 +115,14 @@ static void write_lines(struct file_writer *w)
     struct file_work *k = &w->work;
 
     while (buf_len(&k->lines) > 0) {
-        struct slice s = buf_slice(&k->lines);
-        ssize_t n = write(k->fd, s.p, s.n);
+        struct slice s = that_fit(w);
+        ssize_t n;
 
+        if (s.n == 0 && rotate(w))
+            continue;
+        if (s.n == 0)
+            s = buf_slice(&k->lines);
+        n = write(k->fd, s.p, s.n);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -112,7 +140,10 @@ static void work_run(uv_work_t *work)
     struct file_writer *w = work->data;
 
     w->work.error = 0;
-    rotate(w);
+    if (w->work.anew && is_moved(w))
+        open_anew(w);
+    else if (is_due(w))
+        rotate(w);
     write_lines(w);
 }
 

@@ -35,6 +35,23 @@ class Files(DaemonTest):
         with open(old) as f:
             self.assertEqual([json.loads(line)["event"] for line in f], ["accepted", "delivered"])
 
+    def test_no_file_grows_above_its_size_and_no_line_is_cut(self):
+        d = self.daemon(self.server(Sink()).port)
+        small = os.path.join(d.dir, "small.jsonl")
+        d.config["accounting"].append({"file": small, "rotate": {"size": "1KiB"}, "events": ["accepted"]})
+        d.start()
+        ids = {submit(d) for _ in range(12)}
+
+        def rows():
+            found = []
+            for name in glob.glob(small + "*"):
+                with open(name) as f:
+                    found += map(json.loads, f)
+            return found
+        self.assertTrue(eventually(lambda: len(rows()) == 12))
+        self.assertEqual({r["message"] for r in rows()}, ids)
+        self.assertLessEqual(max(map(os.path.getsize, glob.glob(small + "*"))), 1024)
+
     def test_a_file_that_was_moved_away_is_let_go(self):
         os.rename(self.file, self.file + "-moved")
         self.hang_up()
