@@ -38,6 +38,7 @@ struct signals *signals_new(uv_loop_t *uv, void (*stop)(void *arg), void (*hangu
     s->hangup = hangup;
     s->arg = arg;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* under a limit on the size of files a write fails (EFBIG), as on a disk that fails */
     for (int i = 0; i < SIGNALS; i++) {
         uv_signal_init(uv, &s->handles[i]);
         s->handles[i].data = s;
