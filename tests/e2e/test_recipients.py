@@ -1,5 +1,7 @@
 """What becomes of each recipient: partial failures, surplus ones, retry times, expiry; and what the sender is told of it, as Python's email package reads it."""
-import datetime, email, email.policy, json, smtplib, time
+import datetime, email, email.policy, email.utils, json, smtplib, time
+
+from aiosmtpd.controller import Controller
 
 from fairlead import DaemonTest, eventually, free_port
 from play import Mx
@@ -51,7 +53,6 @@ class Utf8Box(Aio):
     """Aio with SMTPUTF8."""
 
     def __init__(self, ip):
-        from aiosmtpd.controller import Controller
         self.seen, self.port = [], free_port(ip)
         self.controller = Controller(self, hostname=ip, port=self.port, enable_SMTPUTF8=True)
         self.controller.start()
