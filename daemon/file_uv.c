@@ -90,8 +90,8 @@ static bool rotate(struct file_writer *w)
     return file_rotate(w->path, &w->rotation, w->work.now_ms) == 0 && open_anew(w);
 }
 
-/* The whole lines that the file has room for; none: a new file is due. A line that is longer than a file may be goes into one of its
- * own. */
+/* The whole lines that the file has room for; none: a new file is due. A line that is longer than a file may be goes into one
+ * of its own. */
 static struct slice that_fit(const struct file_writer *w)
 {
     const struct file_work *k = &w->work;

@@ -1,5 +1,5 @@
-/* content_scan.h: which extensions does a content really need, and how long is it without doubled dots? Clients declare 8BITMIME
- * and SMTPUTF8 for content that turns out to be ASCII; such mail can go to any host. Pure; one thread at a time. */
+/* content_scan.h: which extensions does a content really need, and how long is it without doubled dots? Clients declare
+ * 8BITMIME and SMTPUTF8 for content that turns out to be ASCII; such mail can go to any host. Pure; one thread at a time. */
 #ifndef FL_CONTENT_SCAN_H
 #define FL_CONTENT_SCAN_H
 

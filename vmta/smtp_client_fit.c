@@ -46,8 +46,8 @@ static bool is_raw(const struct transaction *tx)
     return tx->env->body && body_is_raw(tx->env->body);
 }
 
-/* Over-long lines are kept from DATA, and broken nowhere, since that would break signatures. A host without CHUNKING gets them by
- * DATA all the same: SHOULD be avoided when possible (RFC 5321 4.5.3.1). */
+/* Over-long lines are kept from DATA, and broken nowhere, since that would break signatures. A host without CHUNKING gets them
+ * by DATA all the same: SHOULD be avoided when possible (RFC 5321 4.5.3.1). */
 static bool has_another_way(const struct offer *o, const struct transaction *tx)
 {
     return tx->env->long_lines && tx->env->body && o->chunking;

@@ -85,7 +85,8 @@ static void pull(struct world *w)
         else if (type == SMTP_CLIENT_READY || type == SMTP_CLIENT_ROOM)
             begin(w);
         else if (type == SMTP_CLIENT_SCAN)
-            smtp_client_scanned(w->client, w->now_ms, &(struct content_scan){ .eight_bit = w->now_ms & 1, .header_eight_bit = w->now_ms & 2 });
+            smtp_client_scanned(w->client, w->now_ms,
+                                &(struct content_scan){ .eight_bit = w->now_ms & 1, .header_eight_bit = w->now_ms & 2 });
         else if (type == SMTP_CLIENT_RESULT)
             check_result(w, &a);
         else if (type == SMTP_CLIENT_CLOSE)
