@@ -92,6 +92,7 @@ static struct queue_load *begin_load(struct mta *m, struct queue *q)
         return NULL;
     *l = (struct queue_load){ .m = m, .queue = q };
     q->loading = true;
+    q->noted_due_ms = NEVER_MS;
     q->pending++;
     return l;
 }
@@ -99,8 +100,10 @@ static struct queue_load *begin_load(struct mta *m, struct queue *q)
 static void on_loaded(void *arg, int rc, const struct load_result *r)
 {
     struct mta *m;
-    struct queue *q = end_load(arg, &m);
+    struct queue *q = ((struct queue_load *)arg)->queue;
+    int64_t noted = q->noted_due_ms;
 
+    end_load(arg, &m);
     if (rc < 0) {
         queue_set_wake(&m->queues, q, m->now->wall_ms + MEMORY_RETRY_MS);
         return;
@@ -117,6 +120,11 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
     q->after = r->after;
     if (!q->rewind)
         q->next_due_ms = r->more ? m->now->wall_ms : r->next_due_ms;
+    /* what was parked while the load was under way may not be in its answer */
+    if (noted <= q->after.due_ms)
+        q->rewind = true;
+    if (noted < q->next_due_ms)
+        q->next_due_ms = noted;
     attend_soon(m, q);
 }
 

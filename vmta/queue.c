@@ -44,10 +44,15 @@ void queues_remove(struct queues *qs, struct queue *q)
 
 void queues_free(struct queues *qs)
 {
+    struct settling_rcpt *s, *next_s;
     struct queue *q, *next;
 
     HASH_ITER(hh_name, qs->by_name, q, next)
         queue_destroy(qs, q);
+    HASH_ITER(hh, qs->settling, s, next_s) {
+        HASH_DELETE(hh, qs->settling, s);
+        free(s);
+    }
     heap_free(&qs->wake);
     conf_unref(qs->conf);
 }
@@ -103,7 +108,7 @@ static struct queue *queue_new(struct queues *qs, struct slice tenant, struct sl
         return NULL;
     TAILQ_INIT(&q->ready);
     TAILQ_INIT(&q->busy);
-    q->next_due_ms = q->next_expiry_ms = NEVER_MS;
+    q->next_due_ms = q->next_expiry_ms = q->noted_due_ms = NEVER_MS;
     q->tenant_state = tenancy_tenant(qs->tenancy, tenant);
     q->vmta_state = tenancy_vmta(qs->tenancy, vmta);
     if (q->tenant_state && q->vmta_state)
@@ -230,10 +235,53 @@ static struct message_entries *message_get(struct queues *qs, const struct ulid 
     return m;
 }
 
+static struct settling_rcpt settling_key(const struct ulid *message, uint32_t number)
+{
+    struct settling_rcpt key;
+
+    memset(&key, 0, sizeof key); /* hashed by its bytes */
+    key.message = *message;
+    key.number = number;
+    return key;
+}
+
+enum { SETTLING_KEY = offsetof(struct settling_rcpt, number) + sizeof(uint32_t) };
+
+static struct settling_rcpt *find_settling(const struct queues *qs, const struct ulid *message, uint32_t number)
+{
+    struct settling_rcpt key = settling_key(message, number), *s;
+
+    HASH_FIND(hh, qs->settling, &key, SETTLING_KEY, s);
+    return s;
+}
+
+int queues_begin_settling(struct queues *qs, const struct ulid *message, uint32_t number)
+{
+    struct settling_rcpt *s = malloc(sizeof *s);
+
+    if (!s)
+        return FL_ENOMEM;
+    *s = settling_key(message, number);
+    HASH_ADD_KEYPTR(hh, qs->settling, s, SETTLING_KEY, s);
+    return 0;
+}
+
+void queues_end_settling(struct queues *qs, const struct ulid *message, uint32_t number)
+{
+    struct settling_rcpt *s = find_settling(qs, message, number);
+
+    if (!s)
+        return;
+    HASH_DELETE(hh, qs->settling, s);
+    free(s);
+}
+
 bool queues_has_rcpt(const struct queues *qs, const struct ulid *message, uint32_t number)
 {
     struct message_entries *m = queues_message(qs, message);
 
+    if (qs->settling && find_settling(qs, message, number))
+        return true;
     for (struct queue_entry *e = m ? m->first : NULL; e; e = e->next_of_message)
         for (int i = 0; i < e->rcpt_count; i++)
             if (e->env->rcpts[e->rcpt[i]].number == number)
@@ -382,6 +430,8 @@ void queue_note_parked(struct queue *q, int64_t due_ms, const struct envelope *e
         q->next_due_ms = due_ms;
     if (due_ms <= q->after.due_ms)
         q->rewind = true;
+    if (q->loading && due_ms < q->noted_due_ms)
+        q->noted_due_ms = due_ms;
     if (env->expires_ms < q->next_expiry_ms)
         q->next_expiry_ms = env->expires_ms;
     if (!q->oldest_parked_ms || env->received_ms < q->oldest_parked_ms)

@@ -55,6 +55,13 @@ struct message_entries {
     UT_hash_handle hh;
 };
 
+/* A recipient that is parked, not in memory, and has a settle under way: nobody else acts on it meanwhile. */
+struct settling_rcpt {
+    struct ulid message;
+    uint32_t number;
+    UT_hash_handle hh;                  /* by the two above */
+};
+
 TAILQ_HEAD(queue_entries, queue_entry);
 
 enum resolve_state { RESOLVE_NEEDED, RESOLVE_ASKING, RESOLVE_DONE, RESOLVE_BOUNCE };
@@ -89,6 +96,7 @@ struct queue {
     /* parked: recipients - ready_rcpts - busy_rcpts */
     int64_t next_due_ms;                /* wall; NEVER_MS: none */
     struct load_key after;
+    int64_t noted_due_ms;               /* wall: the earliest that was parked while a load was under way; NEVER_MS: none */
     bool loading, rewind;               /* rewind: something was parked before `after`: load from the beginning */
     int64_t next_expiry_ms;             /* wall; no recipient expires before; NEVER_MS: none known */
     int64_t oldest_parked_ms;           /* wall: received, of the oldest parked; 0: none known; looked up anew now and then */
@@ -128,6 +136,7 @@ TAILQ_HEAD(queue_list, queue);
 struct queues {
     struct queue *by_name, *by_id;
     struct message_entries *messages;   /* in memory, by id */
+    struct settling_rcpt *settling;
     struct heap wake;
     struct queue_list idle, shed;
     struct tenancy *tenancy;            /* borrowed */
@@ -186,8 +195,11 @@ struct queue_entry *queue_entry_take_out(struct queues *qs, struct queue_entry *
 void queue_entry_move(struct queue_entry *e, enum entry_state to);
 /* Out of memory: unlinked and freed. What it says of the queue's durable counts is the caller's. */
 void queue_entry_free(struct queues *qs, struct queue_entry *e);
-/* Whether recipient number n of this message is in memory, in any queue. */
+/* Whether recipient number n of this message is in memory, in any queue, or is being settled where it is parked. */
 bool queues_has_rcpt(const struct queues *qs, const struct ulid *message, uint32_t number);
+/* A settle of a parked recipient begins (FL_ENOMEM), or ended. */
+int queues_begin_settling(struct queues *qs, const struct ulid *message, uint32_t number);
+void queues_end_settling(struct queues *qs, const struct ulid *message, uint32_t number);
 struct message_entries *queues_message(const struct queues *qs, const struct ulid *message);
 
 /* A recipient of env is parked in the database from now on, due then. Keeps what is known of the parked right. */

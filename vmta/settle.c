@@ -162,6 +162,13 @@ static void count_move(struct settling *s, const struct settle_verdict *v, bool 
     attend_soon(s->m, v->to);
 }
 
+/* Parked recipients may be acted on again. */
+static void end_settling(struct settling *s)
+{
+    for (int i = 0; i < s->count; i++)
+        queues_end_settling(&s->m->queues, &s->env->id, s->env->rcpts[s->verdict[i].rcpt].number);
+}
+
 static void on_settled(void *arg, const struct settle_result *result)
 {
     struct settling *s = arg;
@@ -171,6 +178,8 @@ static void on_settled(void *arg, const struct settle_result *result)
     bool left = has_left(result, q);
 
     m->figures->settles--;
+    if (!s->entry)
+        end_settling(s);
     for (int i = 0; i < s->count; i++) {
         const struct settle_verdict *v = &s->verdict[i];
 
@@ -341,6 +350,15 @@ void settle_parked(struct mta *m, struct queue *q, struct envelope *env, const s
     }
     s->done = done;
     s->arg = arg;
+    /* or a load brings it into memory meanwhile, and it ends twice */
+    for (int i = 0; i < count; i++)
+        if (queues_begin_settling(&m->queues, &env->id, env->rcpts[verdicts[i].rcpt].number) < 0) {
+            end_settling(s);
+            if (done)
+                done(arg);
+            settling_free(s);
+            return;
+        }
     begin(s);
 }
 
