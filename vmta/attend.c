@@ -16,7 +16,7 @@ enum {
     VERDICT_LASTS_MS = 60 * 1000, /* of a domain that takes no mail: asked again then */
     MEMORY_RETRY_MS = 1000,
     OVERDUE_GRACE_MS = 60 * 1000,
-    RELEASED_GRACE_MS = 60 * 60 * 1000,
+    OWED_GRACE_MS = 60 * 60 * 1000,
     LOOK_UP_MS = 30 * 1000,
 };
 
@@ -282,15 +282,12 @@ static void expire_in_memory(struct mta *m, struct queue *q)
     }
 }
 
-/* While a queue waits because an attempt failed: what is too old ends. (What can be tried is tried before it is too old: its due time
- * is never past its expiry.) */
-static void expire(struct mta *m, struct queue *q)
+/* All that is too old. */
+static void expire_now(struct mta *m, struct queue *q)
 {
     struct queue_load *l;
 
-    if (q->loading || !retry_is_expired(m->now->wall_ms, q->next_expiry_ms, m->clock.stepped_ms, q->last.reply.time_ms))
-        return;
-    if (q->released_ms && m->now->mono_ms - q->released_ms < RELEASED_GRACE_MS)
+    if (q->loading)
         return;
     expire_in_memory(m, q);
     if (queue_parked(q) <= 0) {
@@ -302,11 +299,27 @@ static void expire(struct mta *m, struct queue *q)
         store_load_expired(m->store, q->key.id, m->now->wall_ms, LOAD_BATCH, on_expired, l);
 }
 
+/* Since when an attempt is owed before anything expires: a start, a step of the clock, the end of a hold. */
+static int64_t owed_since_ms(const struct mta *m, const struct queue *q)
+{
+    return q->released_ms > m->clock.stepped_ms ? q->released_ms : m->clock.stepped_ms;
+}
+
+/* While a queue waits because an attempt failed: what is too old ends. (What can be tried is tried before it is too old: its due time
+ * is never past its expiry.) */
+static void expire(struct mta *m, struct queue *q)
+{
+    if (retry_is_expired(m->now->wall_ms, q->next_expiry_ms, owed_since_ms(m, q), q->last.reply.time_ms))
+        expire_now(m, q);
+}
+
 /* It may go, but limits let it go so slowly that mail becomes too old meanwhile. What is tried at its expiry is given time for that. */
 static void expire_overdue(struct mta *m, struct queue *q)
 {
-    if (m->now->wall_ms - q->next_expiry_ms > OVERDUE_GRACE_MS)
-        expire(m, q);
+    int64_t wall = m->now->wall_ms;
+
+    if (wall - q->next_expiry_ms > OVERDUE_GRACE_MS && wall - owed_since_ms(m, q) > OWED_GRACE_MS)
+        expire_now(m, q);
 }
 
 static void on_looked_up(void *arg, int rc, const struct load_result *r)

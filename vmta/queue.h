@@ -101,7 +101,7 @@ struct queue {
     int64_t next_expiry_ms;             /* wall; no recipient expires before; NEVER_MS: none known */
     int64_t oldest_parked_ms;           /* wall: received, of the oldest parked; 0: none known; looked up anew now and then */
     int64_t looked_up_ms;               /* mono: when oldest_parked_ms and next_expiry_ms were looked up last */
-    int64_t released_ms;                /* mono: a hold ended; what is too old is tried once more before it expires; 0: never */
+    int64_t released_ms;                /* wall: a hold ended; what is too old is tried once more before it expires; 0: never */
 
     /* its own clock */
     int attempts;

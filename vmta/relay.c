@@ -69,6 +69,8 @@ int relay_new(const struct relay_ports *ports, struct conf *conf, struct relay *
     m->event = ports->event;
     rand_seed(&m->rand, ports->seed);
     m->ids.rand = &m->rand;
+    (void)retry_clock_step(&m->clock, m->now);
+    m->clock.stepped_ms = m->now->wall_ms; /* a start is one: what grew too old meanwhile is tried once more */
     m->connections = (struct connection_context){ ports->streams, ports->timers, ports->store, ports->now };
     m->sites = (struct sites){ .resolver = ports->resolver, .rand = &m->rand, .now = m->now, .resolved = attend_resolved, .arg = m };
     queues_init(&m->queues, &m->tenancy, store_recovered(m->store)->next_queue_id);

@@ -10,7 +10,7 @@ static void rematch(struct mta *m)
 
         q->hold = holds_match(m->holds, q);
         if (before && !q->hold)
-            q->released_ms = m->now->mono_ms;
+            q->released_ms = m->now->wall_ms;
         if (q->hold != before)
             attend_soon(m, q);
         sched_update(&m->sched, q);
