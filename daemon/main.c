@@ -44,7 +44,7 @@ static bool asks_for_help(int argc, char **argv)
 
 static int complain(const char *what, const char *word)
 {
-    fprintf(stderr, "fairlead: %s%s\n`fairlead help` lists the commands.\n", what, word);
+    fprintf(stderr, "fairlead: %s%s\n`fairlead --help` lists the commands.\n", what, word);
     return CMD_USAGE;
 }
 
