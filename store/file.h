@@ -28,7 +28,6 @@ struct file_ops {
     int (*sync)(struct file *f);
     int (*allocate)(struct file *f, uint64_t size);
     int (*truncate)(struct file *f, uint64_t size);
-    int (*punch)(struct file *f, uint64_t offset, uint64_t length);
     int64_t (*size)(struct file *f);
 };
 
@@ -130,12 +129,6 @@ static inline int file_allocate(struct file *f, uint64_t size)
 static inline int file_truncate(struct file *f, uint64_t size)
 {
     return f->ops->truncate(f, size);
-}
-
-/* Gives the room of a range back; it reads as zeros afterwards. */
-static inline int file_punch(struct file *f, uint64_t offset, uint64_t length)
-{
-    return f->ops->punch(f, offset, length);
 }
 
 static inline int64_t file_size(struct file *f)

@@ -272,16 +272,6 @@ static int sim_allocate(struct file *f, uint64_t size)
     return size > inode_of(f)->now.n ? set_size(f, size) : 0;
 }
 
-static int sim_punch(struct file *f, uint64_t offset, uint64_t length)
-{
-    char *zeros = calloc(1, length);
-    struct iovec v = { .iov_base = zeros, .iov_len = length };
-    int rc = sim_writev(f, &v, 1, offset);
-
-    free(zeros);
-    return rc;
-}
-
 static int64_t sim_size(struct file *f)
 {
     int rc = handle(f);
@@ -296,7 +286,6 @@ static const struct file_ops sim_file_ops = {
     .sync = sim_sync,
     .allocate = sim_allocate,
     .truncate = set_size,
-    .punch = sim_punch,
     .size = sim_size,
 };
 
