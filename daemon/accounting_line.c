@@ -3,6 +3,7 @@
 #include "accounting_line.h"
 
 #include "clock.h"
+#include "digits.h"
 #include "printable.h"
 
 enum field {
@@ -78,16 +79,9 @@ static void put_text(struct writer *w, struct slice s)
 
 static void put_number(struct writer *w, int64_t v)
 {
-    char digits[20];
-    int n = sizeof digits;
-    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-
     if (v < 0)
         *w->at++ = '-';
-    do
-        digits[--n] = (char)('0' + u % 10);
-    while ((u /= 10) > 0);
-    put(w, slice_make(digits + n, sizeof digits - (size_t)n));
+    w->at = digits_put(w->at, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 /* Begins a field unless it is not wanted. */

@@ -429,8 +429,8 @@ static void on_stored(void *arg, int rc)
     if (rc == 0) {
         in->ports.took(in->ports.arg, in->ports.now->mono_ms - t->dot_ms);
         ulid_text(&t->env->id, id);
-        snprintf(reply.enhanced, sizeof reply.enhanced, "2.0.0");
-        snprintf(reply.text, sizeof reply.text, "Ok: queued as %s", id);
+        strcpy(reply.enhanced, "2.0.0");
+        stpcpy(stpcpy(reply.text, "Ok: queued as "), id);
         tell_accepted(t);
     } else {
         reason = set_refusal(rc == FL_EFULL ? NO_STORE_FULL : rc == FL_ENOMEM ? NO_MEMORY : NO_STORE_FAILED, &reply);

@@ -40,12 +40,12 @@ void jobs_free(struct jobs *js)
 struct job *jobs_find(struct jobs *js, struct slice tenant, struct slice job)
 {
     char name[JOB_NAME_MAX];
-    int n = snprintf(name, sizeof name, "%.*s/%.*s", SLICE_ARG(tenant), SLICE_ARG(job));
+    size_t n = slice_join((struct slice[]){ tenant, job }, 2, '/', name, sizeof name);
     struct job *j;
 
-    if (n < 0 || n >= JOB_NAME_MAX)
+    if (!n)
         return NULL;
-    HASH_FIND(hh, js->by_name, name, (size_t)n, j);
+    HASH_FIND(hh, js->by_name, name, n, j);
     return j;
 }
 

@@ -123,13 +123,13 @@ static struct queue *queue_new(struct queues *qs, struct slice tenant, struct sl
 struct queue *queues_get(struct queues *qs, struct slice tenant, struct slice vmta, struct slice domain, uint64_t id)
 {
     char store[512];
-    int n = snprintf(store, sizeof store, "%.*s/%.*s/%.*s", SLICE_ARG(tenant), SLICE_ARG(vmta), SLICE_ARG(domain));
+    size_t n = slice_join((struct slice[]){ tenant, vmta, domain }, 3, '/', store, sizeof store);
     struct queue *q;
 
     /* names and domains are bounded (64 + 64 + 253): a longer one is damaged data */
-    if (n < 0 || (size_t)n >= sizeof store)
+    if (!n)
         return NULL;
-    q = queues_find(qs, slice_make(store, (size_t)n));
+    q = queues_find(qs, slice_make(store, n));
     if (q)
         return q;
     q = queue_new(qs, tenant, vmta, domain);

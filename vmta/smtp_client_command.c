@@ -10,12 +10,15 @@ static int add_path(struct buf *out, struct slice mailbox, bool says_utf8)
 {
     char ascii[ADDRESS_TEXT];
     struct address a;
+    int rc = buf_add_char(out, '<');
 
     if (!says_utf8 && !slice_is_ascii(mailbox) && address_parse(mailbox, true, &a) == ADDRESS_OK) {
         address_ascii_domain(&a, ascii);
         mailbox = slice_of(ascii);
     }
-    return buf_printf(out, "<%.*s>", SLICE_ARG(mailbox));
+    if (!rc)
+        rc = buf_add(out, mailbox);
+    return rc ? rc : buf_add_char(out, '>');
 }
 
 static int add_body_type(const struct offer *o, const struct transaction *tx, struct buf *out)

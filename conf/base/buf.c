@@ -42,6 +42,10 @@ int buf_reserve(struct buf *b, size_t n, char **ret)
     size_t held = b->end - b->at, cap = b->cap ? b->cap : BUF_FIRST;
     char *p;
 
+    if (n <= b->cap - b->end && (!b->max || held + n <= b->max) && b->p) { /* nearly always */
+        *ret = b->p + b->end;
+        return 0;
+    }
     if (n > SIZE_MAX / 2 - held)
         return FL_ENOMEM;
     if (b->max && held + n > b->max)

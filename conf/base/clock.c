@@ -2,6 +2,9 @@
 #include "clock.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "digits.h"
 
 struct date {
     int year, month, day, weekday, hour, minute, second, ms;
@@ -44,26 +47,36 @@ static int64_t sane(int64_t wall_ms)
     return wall_ms < 0 ? 0 : wall_ms > last ? last : wall_ms;
 }
 
+/* A number of `width` digits and what stands behind it. */
+static char *put(char *at, int v, int width, char behind)
+{
+    at = digits_put_padded(at, (unsigned)v, width);
+    *at++ = behind;
+    return at;
+}
+
 void clock_rfc3339(int64_t wall_ms, char ret[CLOCK_RFC3339])
 {
     struct date d = date_of(sane(wall_ms));
-    char text[64];
 
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.year, d.month, d.day, d.hour, d.minute, d.second,
-             d.ms);
-    snprintf(ret, CLOCK_RFC3339, "%.24s", text);
+    ret = put(ret, d.year, 4, '-');
+    ret = put(ret, d.month, 2, '-');
+    ret = put(ret, d.day, 2, 'T');
+    ret = put(put(put(ret, d.hour, 2, ':'), d.minute, 2, ':'), d.second, 2, '.');
+    ret = put(ret, d.ms, 3, 'Z');
+    *ret = 0;
 }
 
 void clock_rfc5322(int64_t wall_ms, char ret[CLOCK_RFC5322])
 {
-    static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    static const char days[][6] = { "Sun, ", "Mon, ", "Tue, ", "Wed, ", "Thu, ", "Fri, ", "Sat, " };
+    static const char months[][5] = { "Jan ", "Feb ", "Mar ", "Apr ", "May ", "Jun ", "Jul ", "Aug ", "Sep ", "Oct ", "Nov ", "Dec " };
     struct date d = date_of(sane(wall_ms));
-    char text[64];
 
-    snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d +0000", days[d.weekday], d.day, months[d.month - 1], d.year,
-             d.hour, d.minute, d.second);
-    snprintf(ret, CLOCK_RFC5322, "%.31s", text);
+    ret = put(stpcpy(ret, days[d.weekday]), d.day, 2, ' ');
+    ret = put(stpcpy(ret, months[d.month - 1]), d.year, 4, ' ');
+    ret = put(put(put(ret, d.hour, 2, ':'), d.minute, 2, ':'), d.second, 2, ' ');
+    strcpy(ret, "+0000");
 }
 
 void clock_span(int64_t ms, char ret[CLOCK_SPAN])

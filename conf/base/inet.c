@@ -3,6 +3,9 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "digits.h"
 
 enum { V4_BITS = 32, V6_BITS = 128 };
 
@@ -119,10 +122,15 @@ bool inet_endpoint_parse(struct slice text, struct inet_endpoint *ret)
 
 void inet_addr_text(const struct inet_addr *a, char ret[INET_TEXT])
 {
+    if (a->family == 4) { /* inet_ntop goes through printf */
+        for (int i = 0; i < 4; i++) {
+            ret = digits_put(ret, a->b[i]);
+            *ret++ = i < 3 ? '.' : 0;
+        }
+        return;
+    }
     ret[0] = 0;
-    if (a->family == 4)
-        inet_ntop(AF_INET, a->b, ret, INET_TEXT);
-    else if (a->family == 6)
+    if (a->family == 6)
         inet_ntop(AF_INET6, a->b, ret, INET_TEXT);
 }
 
@@ -144,10 +152,9 @@ void inet_endpoint_text(const struct inet_endpoint *e, char ret[INET_ENDPOINT_TE
 
 void inet_literal_text(const struct inet_addr *a, char ret[INET_ENDPOINT_TEXT])
 {
-    char text[INET_TEXT];
-
-    inet_addr_text(a, text);
-    snprintf(ret, INET_ENDPOINT_TEXT, a->family == 6 ? "[IPv6:%s]" : "[%s]", text);
+    ret = stpcpy(ret, a->family == 6 ? "[IPv6:" : "[");
+    inet_addr_text(a, ret);
+    strcat(ret, "]");
 }
 
 bool inet_addr_eq(const struct inet_addr *a, const struct inet_addr *b)

@@ -97,6 +97,23 @@ bool slice_to_u64(struct slice s, uint64_t max, uint64_t *ret)
     return true;
 }
 
+size_t slice_join(const struct slice *parts, size_t count, char between, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n + 2 > size - n) /* with what stands before it and a NUL */
+            return 0;
+        if (i > 0)
+            ret[n++] = between;
+        if (parts[i].n > 0)
+            memcpy(ret + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
+    ret[n] = 0;
+    return n;
+}
+
 char *slice_dup(struct slice s)
 {
     char *copy = malloc(s.n + 1);

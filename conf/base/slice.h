@@ -61,6 +61,8 @@ struct slice slice_trim_crlf(struct slice s);
 struct slice slice_cut(struct slice *rest, char c);
 /* Digits only, no sign, no blanks. False when empty, not a number, or above max; *ret untouched then. */
 bool slice_to_u64(struct slice s, uint64_t max, uint64_t *ret);
+/* Writes the parts with `between` between them, and a NUL. Returns the length without it; 0 when size has no room for all. */
+size_t slice_join(const struct slice *parts, size_t count, char between, char *ret, size_t size);
 /* A fresh C string (a NUL inside ends it early for C); NULL without memory. The caller frees it. */
 char *slice_dup(struct slice s);
 /* Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. ASCII is UTF-8. */

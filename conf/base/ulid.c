@@ -35,20 +35,25 @@ struct ulid ulid_next(struct ulid_source *src, int64_t wall_ms)
     return id;
 }
 
-/* Bits first … first + 4 of the id as one number, counted from the left of 130 bits whose first two are zero. */
-static unsigned digit(const struct ulid *id, int place)
+static uint64_t half(const uint8_t *b)
 {
-    unsigned v = 0;
+    uint64_t v = 0;
 
-    for (int bit = place * DIGIT_BITS - 2; bit < place * DIGIT_BITS - 2 + DIGIT_BITS; bit++)
-        v = v << 1 | (bit < 0 ? 0 : (id->b[bit / 8] >> (7 - bit % 8)) & 1u);
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | b[i];
     return v;
 }
 
+/* The last digit is taken from the right; the first one has the three bits that are left of 128. */
 void ulid_text(const struct ulid *id, char ret[ULID_TEXT])
 {
-    for (int i = 0; i < DIGITS; i++)
-        ret[i] = alphabet[digit(id, i)];
+    uint64_t high = half(id->b), low = half(id->b + 8);
+
+    for (int i = DIGITS - 1; i >= 0; i--) {
+        ret[i] = alphabet[low & ((1u << DIGIT_BITS) - 1)];
+        low = low >> DIGIT_BITS | high << (64 - DIGIT_BITS);
+        high >>= DIGIT_BITS;
+    }
     ret[DIGITS] = 0;
 }
 

@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "buf.h"
 #include "clock.h"
+#include "digits.h"
 #include "err.h"
 #include "heap.h"
 #include "log.h"
@@ -28,6 +29,37 @@ static void a_number_is_digits_up_to_its_maximum(void **state)
     assert_false(slice_to_u64(SLICE(""), 10, &v));
     assert_false(slice_to_u64(SLICE("-1"), 10, &v));
     assert_false(slice_to_u64(SLICE("1 "), 10, &v));
+}
+
+static void numbers_are_written_in_digits(void **state)
+{
+    static const struct {
+        uint64_t v;
+        const char *text;
+    } cases[] = { { 0, "0" }, { 9, "9" }, { 10, "10" }, { 18446744073709551615u, "18446744073709551615" } };
+    char text[DIGITS_MAX + 1];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        *digits_put(text, cases[i].v) = 0;
+        assert_string_equal(text, cases[i].text);
+    }
+    *digits_put_padded(text, 7, 3) = 0;
+    assert_string_equal(text, "007");
+    *digits_put_padded(text, 2026, 2) = 0;
+    assert_string_equal(text, "26");
+}
+
+static void parts_are_joined_where_there_is_room(void **state)
+{
+    const struct slice parts[] = { SLICE("acme"), SLICE_NONE, SLICE("d.test") };
+    char text[32];
+
+    assert_int_equal(slice_join(parts, 3, '/', text, sizeof text), 12);
+    assert_string_equal(text, "acme//d.test");
+    assert_int_equal(slice_join(parts, 3, '/', text, 14), 12);
+    assert_int_equal(slice_join(parts, 3, '/', text, 11), 0);
+    assert_int_equal(slice_join(parts, 1, '/', text, 6), 4);
+    assert_int_equal(slice_join(parts, 1, '/', text, 4), 0);
 }
 
 static void utf8_is_strict(void **state)
@@ -161,6 +193,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_digits_up_to_its_maximum),
+        cmocka_unit_test(numbers_are_written_in_digits),
+        cmocka_unit_test(parts_are_joined_where_there_is_room),
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(a_buffer_never_passes_its_cap),
         cmocka_unit_test(an_arena_gives_zeroed_memory_of_any_size),

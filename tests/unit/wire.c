@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "rand.h"
 #include "wire.h"
 
 struct result {
@@ -220,6 +221,53 @@ static void chunks_become_wire_form_at_any_cut(void **state)
     }
 }
 
+/* What a reader of single bytes finds in a raw content. */
+static struct wire_facts plainly(struct slice raw)
+{
+    struct wire_facts f = { .bytes = raw.n };
+
+    for (size_t i = 0; i < raw.n; i++) {
+        bool crlf_begins = raw.p[i] == '\r' && i + 1 < raw.n && raw.p[i + 1] == '\n';
+
+        f.bare_cr |= raw.p[i] == '\r' && !crlf_begins;
+        f.bare_lf |= raw.p[i] == '\n' && (i == 0 || raw.p[i - 1] != '\r');
+        f.lines += crlf_begins;
+        f.nul |= raw.p[i] == 0;
+        f.eight_bit |= (unsigned char)raw.p[i] >= 0x80;
+    }
+    return f;
+}
+
+static void facts_of_random_bytes_are_those_of_a_plain_reader_at_any_cut(void **state)
+{
+    enum { RAW_MAX = 9000 };
+    static const char bytes[] = { '\r', '\n', '.', 'x', 'x', '\0', (char)0xe9 };
+    static char raw[RAW_MAX];
+    struct rand r;
+
+    rand_seed(&r, 7);
+    for (int round = 0; round < 4000; round++) {
+        size_t n = rand_below(&r, round % 100 ? 70 : RAW_MAX), kinds = 1 + rand_below(&r, sizeof bytes), a, b;
+        struct wire_facts want, got;
+        struct buf out;
+
+        for (size_t i = 0; i < n; i++)
+            raw[i] = rand_below(&r, 8) ? 'x' : bytes[rand_below(&r, kinds)];
+        if (n > 1 && rand_below(&r, 2))
+            memcpy(raw + n - 2, "\r\n", 2);
+        want = plainly(slice_make(raw, n));
+        a = rand_below(&r, n + 1);
+        b = a + rand_below(&r, n - a + 1);
+        out = stuff(slice_make(raw, n), a, b, &got);
+        assert_int_equal(got.bare_cr, want.bare_cr);
+        assert_int_equal(got.bare_lf, want.bare_lf);
+        assert_int_equal(got.nul, want.nul);
+        assert_int_equal(got.eight_bit, want.eight_bit);
+        assert_in_range(got.lines, want.lines, want.lines + 1); /* one was added where the end was missing */
+        buf_free(&out);
+    }
+}
+
 static void wire_form_becomes_raw_again_at_any_cut(void **state)
 {
     static const struct slice wires[] = { SLICE(""), SLICE("a\r\n"), SLICE("..\r\n...\r\n..a\r\n\r\n..b\r\n"),
@@ -258,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_lone_dot_on_a_line_ends_the_content),      cmocka_unit_test(nothing_else_ends_it),
         cmocka_unit_test(what_may_be_the_end_is_kept_back),           cmocka_unit_test(facts_count_the_content_as_meant),
         cmocka_unit_test(a_line_is_measured_without_its_doubled_dot), cmocka_unit_test(chunks_become_wire_form_at_any_cut),
+        cmocka_unit_test(facts_of_random_bytes_are_those_of_a_plain_reader_at_any_cut),
         cmocka_unit_test(wire_form_becomes_raw_again_at_any_cut),
     };
 

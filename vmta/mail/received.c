@@ -1,15 +1,12 @@
 /* received.c: see received.h. */
 #include "received.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "clock.h"
 #include "domain.h"
 
 enum {
     LINE_MAX_WANTED = 77, /* octets before the CRLF: RFC 5322 2.1.1 wants at most 78 */
-    WORD_MAX = 512,       /* octets of one value with what stands around it */
+    WORD_MAX = 512,       /* octets of a recipient with what stands around it */
 };
 
 /* Words of the field, folded as they come. */
@@ -19,28 +16,34 @@ struct folder {
     int rc;
 };
 
-static void add_word(struct folder *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add_word(struct folder *f, const char *format, ...)
+static void put(struct folder *f, struct slice s)
 {
-    char word[WORD_MAX];
-    va_list ap;
-    size_t n;
+    if (f->rc == 0)
+        f->rc = buf_add(f->out, s);
+    f->column += s.n;
+}
 
-    va_start(ap, format);
-    n = (size_t)vsnprintf(word, sizeof word, format, ap);
-    va_end(ap);
-    if (n >= sizeof word)
-        n = sizeof word - 1;
-    if (f->rc < 0)
-        return;
-    if (f->column + 1 + n > LINE_MAX_WANTED) {
-        f->rc = buf_printf(f->out, "\r\n\t%s", word);
-        f->column = 8 + n;
+/* A word with what stands right before and behind it. */
+static void add_word(struct folder *f, struct slice before, struct slice word, struct slice behind)
+{
+    if (f->column + 1 + before.n + word.n + behind.n > LINE_MAX_WANTED) {
+        put(f, SLICE("\r\n\t"));
+        f->column = 8;
     } else {
-        f->rc = buf_printf(f->out, " %s", word);
-        f->column += 1 + n;
+        put(f, SLICE(" "));
     }
+    put(f, before);
+    put(f, word);
+    put(f, behind);
+}
+
+/* A comment of two names, which stay on one line. */
+static void add_pair(struct folder *f, const char *a, const char *b)
+{
+    char text[2 * DOMAIN_MAX];
+
+    stpcpy(stpcpy(stpcpy(text, a), " "), b);
+    add_word(f, SLICE("("), slice_of(text), SLICE(")"));
 }
 
 /* A name of letters, digits, dots, hyphens and underscores (which hosts have in practice); false for anything else. */
@@ -75,7 +78,7 @@ static void helo_text(const struct received *r, char ret[DOMAIN_MAX])
     else if (!clean_name(r->helo, ret) && r->client.family)
         inet_literal_text(&r->client, ret);
     else if (!clean_name(r->helo, ret))
-        snprintf(ret, DOMAIN_MAX, "unknown");
+        strcpy(ret, "unknown");
 }
 
 static void add_client(struct folder *f, const struct received *r)
@@ -83,14 +86,14 @@ static void add_client(struct folder *f, const struct received *r)
     char helo[DOMAIN_MAX], name[DOMAIN_MAX], address[INET_ENDPOINT_TEXT];
 
     helo_text(r, helo);
-    add_word(f, "from %s", helo);
+    add_word(f, SLICE("from "), slice_of(helo), SLICE_NONE);
     if (!r->client.family)
         return;
     inet_literal_text(&r->client, address);
     if (clean_name(r->client_name, name))
-        add_word(f, "(%s %s)", name, address);
+        add_pair(f, name, address);
     else
-        add_word(f, "(%s)", address);
+        add_word(f, SLICE("("), slice_of(address), SLICE(")"));
 }
 
 const char *received_protocol(const struct received *r)
@@ -124,17 +127,17 @@ int received_write(const struct received *r, struct buf *out)
     if (!r->hide_client)
         add_client(&f, r);
     if (clean_name(r->hostname, name))
-        add_word(&f, "by %s", name);
-    add_word(&f, "with %s", received_protocol(r));
+        add_word(&f, SLICE("by "), slice_of(name), SLICE_NONE);
+    add_word(&f, SLICE("with "), slice_of(received_protocol(r)), SLICE_NONE);
     if (r->tls && clean_name(r->tls_version, version) && clean_name(r->tls_cipher, cipher))
-        add_word(&f, "(%s %s)", version, cipher);
+        add_pair(&f, version, cipher);
     if (clean_name(r->id, name))
-        add_word(&f, "id %s", name);
+        add_word(&f, SLICE("id "), slice_of(name), SLICE_NONE);
     if (is_shown(r))
-        add_word(&f, "for <%.*s>", SLICE_ARG(r->recipient));
+        add_word(&f, SLICE("for <"), r->recipient, SLICE(">"));
     clock_rfc5322(r->wall_ms, date);
-    if (f.rc == 0)
-        f.rc = buf_add(out, SLICE(";"));
-    add_word(&f, "%s", date);
-    return f.rc < 0 ? f.rc : buf_add(out, SLICE("\r\n"));
+    put(&f, SLICE(";"));
+    add_word(&f, SLICE_NONE, slice_of(date), SLICE_NONE);
+    put(&f, SLICE("\r\n"));
+    return f.rc;
 }

@@ -58,7 +58,7 @@ static void take_text(struct reply_parser *p)
     size_t n = enhanced_code(text, p->line[0]);
 
     if (n && !p->reply.enhanced[0])
-        snprintf(p->reply.enhanced, sizeof p->reply.enhanced, "%.*s", (int)n, text.p);
+        *(char *)mempcpy(p->reply.enhanced, text.p, n) = 0;
     text = slice_trim(slice_skip(text, n));
     if (!text.n)
         return;
@@ -138,6 +138,16 @@ static bool is_unsafe(struct slice c)
            || (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9); /* U+2066 … U+2069 */
 }
 
+/* How many bytes at the start of s are printable ASCII: all of them, as a rule. */
+static size_t plain_run(struct slice s)
+{
+    size_t n = 0;
+
+    while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f)
+        n++;
+    return n;
+}
+
 size_t reply_clean(struct slice text, char *ret, size_t size)
 {
     size_t n = 0;
@@ -145,9 +155,16 @@ size_t reply_clean(struct slice text, char *ret, size_t size)
     if (size == 0)
         return 0;
     while (text.n) {
-        size_t width = character(text);
-        struct slice c = slice_head(text, width ? width : 1), put = c;
+        size_t run = plain_run(slice_head(text, size - 1 - n)), width;
+        struct slice c, put;
 
+        memcpy(ret + n, text.p, run);
+        n += run;
+        text = slice_skip(text, run);
+        if (!text.n || n + 1 >= size)
+            break;
+        width = character(text);
+        put = c = slice_head(text, width ? width : 1);
         if (c.p[0] == '\t')
             put = SLICE(" ");
         else if (!width || is_unsafe(c))

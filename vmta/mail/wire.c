@@ -14,76 +14,105 @@ struct walk {
     struct wire_facts *facts;
     uint64_t *line;
     uint8_t *state;
+    size_t crs; /* that end a line, or may do so at the end of the piece: any further one is bare */
 };
 
-static void note_line(struct walk w)
+static void note_line(struct walk *w)
 {
-    if (*w.line > w.facts->longest_line)
-        w.facts->longest_line = *w.line;
+    if (*w->line > w->facts->longest_line)
+        w->facts->longest_line = *w->line;
 }
 
 /* Walks from p, which is not the first byte of a line that begins with a dot, to the end of the line or to end. Returns where
  * it stopped. Sets what is told about line ends, and the state. */
-static const char *walk_line(struct walk w, const char *p, const char *end)
+static const char *walk_line(struct walk *w, const char *p, const char *end)
 {
     const char *lf, *text_end;
 
-    if (*w.state == CR) {
-        *w.state = TEXT;
+    if (*w->state == CR) {
+        *w->state = TEXT;
         if (*p == '\n') {
             note_line(w);
-            *w.line = 0;
-            w.facts->lines++;
-            *w.state = START;
+            *w->line = 0;
+            w->facts->lines++;
+            *w->state = START;
             return p + 1;
         }
-        w.facts->bare_cr = true;
-        (*w.line)++;
+        w->facts->bare_cr = true;
+        (*w->line)++;
     }
     lf = memchr(p, '\n', (size_t)(end - p));
     text_end = lf ? lf : end;
-    if (text_end > p && text_end[-1] == '\r')
+    if (text_end > p && text_end[-1] == '\r') {
         text_end--;
-    if (memchr(p, '\r', (size_t)(text_end - p)))
-        w.facts->bare_cr = true;
-    *w.line += (uint64_t)(text_end - p);
+        w->crs++;
+    }
+    *w->line += (uint64_t)(text_end - p);
     note_line(w);
     if (!lf) {
-        *w.state = text_end < end ? CR : TEXT;
+        *w->state = text_end < end ? CR : TEXT;
         return end;
     }
     if (text_end == lf) { /* a bare LF is text */
-        w.facts->bare_lf = true;
-        (*w.line)++;
-        *w.state = TEXT;
+        w->facts->bare_lf = true;
+        (*w->line)++;
+        *w->state = TEXT;
         return lf + 1;
     }
-    *w.line = 0;
-    w.facts->lines++;
-    *w.state = START;
+    *w->line = 0;
+    w->facts->lines++;
+    *w->state = START;
     return lf + 1;
 }
 
-/* Looks for NULs and 8-bit bytes, eight at a time. */
-static void note_bytes(struct wire_facts *f, struct slice s)
+enum { LANES = 16, COUNT_MAX = 255 };
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+
+static bool any_lane(lanes v)
 {
-    const uint64_t low = 0x0101010101010101, high = 0x8080808080808080;
-    uint64_t any = 0, zero = 0;
-    size_t i = 0;
+    uint64_t half[2];
 
-    for (; i + 8 <= s.n; i += 8) {
-        uint64_t v;
+    memcpy(half, &v, sizeof half);
+    return (half[0] | half[1]) != 0;
+}
 
-        memcpy(&v, s.p + i, 8);
-        any |= v;
-        zero |= (v - low) & ~v;
+static size_t sum_lanes(lanes v)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < LANES; i++)
+        n += v[i];
+    return n;
+}
+
+/* Looks for NULs, 8-bit bytes and bare CRs in a piece that was walked, sixteen bytes at a time. */
+static void note_bytes(const struct walk *w, struct slice s)
+{
+    const lanes high = (lanes){ 0 } + 0x80;
+    lanes any = { 0 }, zero = { 0 };
+    size_t crs = 0, i = 0;
+
+    while (i + LANES <= s.n) {
+        lanes count = { 0 };
+
+        for (int k = 0; k < COUNT_MAX && i + LANES <= s.n; k++, i += LANES) {
+            lanes v;
+
+            memcpy(&v, s.p + i, LANES);
+            any |= v;
+            zero |= v == 0;
+            count -= v == '\r'; /* a lane that is equal is -1 */
+        }
+        crs += sum_lanes(count);
     }
     for (; i < s.n; i++) {
-        any |= (unsigned char)s.p[i];
-        zero |= s.p[i] == 0 ? high : 0;
+        w->facts->eight_bit |= (s.p[i] & 0x80) != 0;
+        w->facts->nul |= s.p[i] == 0;
+        crs += s.p[i] == '\r';
     }
-    f->eight_bit |= (any & high) != 0;
-    f->nul |= (zero & high) != 0;
+    w->facts->eight_bit |= any_lane(any & high);
+    w->facts->nul |= any_lane(zero);
+    w->facts->bare_cr |= crs != w->crs;
 }
 
 void wire_scan_init(struct wire_scan *s)
@@ -130,10 +159,8 @@ static bool scan_held(struct wire_scan *s, struct slice *in, struct slice *ret)
 }
 
 /* Walks over what is content for certain. Returns where it stopped: at the end, or at a dot that ends it or may do so. */
-static const char *scan_run(struct wire_scan *s, const char *p, const char *end, uint64_t *ret_dots)
+static const char *scan_run(struct wire_scan *s, struct walk *w, const char *p, const char *end, uint64_t *ret_dots)
 {
-    struct walk w = { &s->facts, &s->line, &s->state };
-
     while (p < end) {
         if (s->state == START && *p == '.') {
             if (judge_dot(p, (size_t)(end - p)) != DOT_IS_TEXT)
@@ -149,6 +176,7 @@ static const char *scan_run(struct wire_scan *s, const char *p, const char *end,
 
 bool wire_scan_next(struct wire_scan *s, struct slice *in, struct slice *ret)
 {
+    struct walk w = { &s->facts, &s->line, &s->state, 0 };
     uint64_t dots = 0;
     const char *stop;
 
@@ -156,12 +184,12 @@ bool wire_scan_next(struct wire_scan *s, struct slice *in, struct slice *ret)
         return false;
     if (s->state == DOT || s->state == DOT_CR)
         return scan_held(s, in, ret);
-    stop = scan_run(s, in->p, in->p + in->n, &dots);
+    stop = scan_run(s, &w, in->p, in->p + in->n, &dots);
     if (stop > in->p) {
         *ret = slice_make(in->p, (size_t)(stop - in->p));
         *in = slice_skip(*in, ret->n);
         s->facts.bytes += ret->n - dots;
-        note_bytes(&s->facts, *ret);
+        note_bytes(&w, *ret);
         return true;
     }
     *in = slice_skip(*in, 1);
@@ -176,7 +204,7 @@ void wire_stuff_init(struct wire_stuff *s)
 
 bool wire_stuff_next(struct wire_stuff *s, struct slice *in, struct slice *ret)
 {
-    struct walk w = { &s->facts, &s->line, &s->state };
+    struct walk w = { &s->facts, &s->line, &s->state, 0 };
     const char *p = in->p, *end;
 
     if (!in->n)
@@ -190,12 +218,12 @@ bool wire_stuff_next(struct wire_stuff *s, struct slice *in, struct slice *ret)
     if (s->state == DOT)
         s->state = TEXT;
     do
-        p = walk_line(w, p, end);
+        p = walk_line(&w, p, end);
     while (p < end && !(s->state == START && *p == '.'));
     *ret = slice_make(in->p, (size_t)(p - in->p));
     *in = slice_skip(*in, ret->n);
     s->facts.bytes += ret->n;
-    note_bytes(&s->facts, *ret);
+    note_bytes(&w, *ret);
     return true;
 }
 
