@@ -177,13 +177,13 @@ static void on_ehlo(struct peer *p, struct slice arg, bool helo)
     const struct mood *m = &p->remote->mood;
     char text[TEXT];
 
+    snprintf(p->ehlo, sizeof p->ehlo, "%.*s", SLICE_ARG(arg)); /* whatever is answered: one reply too many may be taken for a yes */
     if (m->only_helo && !helo) {
         reply(p, m->reply_ms, GO_ON, "502 5.5.1 what?\r\n");
         return;
     }
     if (!agrees(p, AT_EHLO, m->reply_ms))
         return;
-    snprintf(p->ehlo, sizeof p->ehlo, "%.*s", SLICE_ARG(arg));
     forget_transaction(p);
     snprintf(text, sizeof text, "250-%s\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n", p->remote->name,
              m->tls && !p->secure ? "250-STARTTLS\r\n" : "", m->no_pipelining ? "" : "250-PIPELINING\r\n",
