@@ -160,6 +160,7 @@ static void count_move(struct settling *s, const struct settle_verdict *v, bool 
     queue_count(&s->m->queues, v->to, first, 1, first ? s->env->size : 0);
     queue_note_parked(v->to, v->due_ms, s->env);
     attend_soon(s->m, v->to);
+    v->to->pending--;
 }
 
 /* Parked recipients may be acted on again. */
@@ -299,6 +300,9 @@ static void begin(struct settling *s)
 
     s->m->figures->settles++;
     s->queue->pending++;
+    for (int i = 0; i < s->count; i++)
+        if (s->verdict[i].to)
+            s->verdict[i].to->pending++; /* what is on its way there keeps it */
     if (!is_dsn_wanted(s)) {
         post(s);
         return;

@@ -65,13 +65,18 @@ static bool coin(struct sim_disk *d)
 
 /* ---------------------------------------------------------------- bytes */
 
+static void make_room(struct bytes *b, uint64_t n)
+{
+    if (n <= b->room && b->p)
+        return;
+    b->room = b->room * 2 > n ? b->room * 2 : n + 1;
+    b->p = realloc(b->p, b->room);
+    assert(b->p);
+}
+
 static void resize(struct bytes *b, uint64_t n)
 {
-    if (n > b->room || !b->p) {
-        b->room = b->room * 2 > n ? b->room * 2 : n + 1;
-        b->p = realloc(b->p, b->room);
-        assert(b->p);
-    }
+    make_room(b, n);
     if (n > b->n)
         memset(b->p + b->n, 0, n - b->n);
     b->n = n;
@@ -79,9 +84,12 @@ static void resize(struct bytes *b, uint64_t n)
 
 static void put(struct bytes *b, uint64_t offset, const void *p, uint64_t n)
 {
-    if (offset + n > b->n)
-        resize(b, offset + n);
+    if (offset > b->n)
+        resize(b, offset);
+    make_room(b, offset + n);
     memcpy(b->p + offset, p, n);
+    if (offset + n > b->n)
+        b->n = offset + n;
 }
 
 static void change_free(struct inode *i, struct change *c)
@@ -98,8 +106,11 @@ static void note(struct inode *i, bool is_resize, uint64_t offset, const void *p
     assert(c);
     c->resize = is_resize;
     c->offset = offset;
-    if (n)
-        put(&c->data, 0, p, n);
+    if (n) {
+        c->data = (struct bytes){ .p = malloc(n), .n = n, .room = n };
+        assert(c->data.p);
+        memcpy(c->data.p, p, n);
+    }
     STAILQ_INSERT_TAIL(&i->changes, c, link);
 }
 

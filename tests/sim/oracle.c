@@ -70,7 +70,7 @@ static bool has_expired(const struct oracle *o, const struct message *m, const s
     const struct conf_tenant *t = conf_tenant(o->world->conf, slice_of(m->tenant));
     const struct setting_value *v = t ? settings_get(&t->settings, SET_EXPIRE_AFTER) : NULL;
 
-    return o->stepped || !v || o->world->now.wall_ms - m->accepted_ms >= v->ms - 2 * WHOLE_SECOND_MS;
+    return o->stepped || !v || o->world->now.wall_ms - m->offered_ms >= v->ms - 2 * WHOLE_SECOND_MS;
 }
 
 static void judge_end(struct oracle *o, struct message *m, struct rcpt *r, enum event_kind kind)
@@ -170,7 +170,6 @@ static void judge_found(struct oracle *o, struct message *m)
         there += m->rcpts[i].found;
     if (m->state == OFFERED) {
         m->state = there ? ACCEPTED : LOST; /* committed, and the client never heard of it */
-        m->accepted_ms = o->world->now.wall_ms;
         if (there && there < m->count)
             world_broken(o->world, "message %d is stored in part", m->number);
     }
@@ -466,7 +465,7 @@ void oracle_later_heard(struct oracle *o, const char *address, const struct inet
     policy_resolve(w->conf, t, v, slice_of(strchr(address, '@') + 1), &policy);
     r->attempts++;
     r->not_before_ms = w->now.mono_ms + shortest_interval(policy.value[SET_RETRY]->retry, r->attempts);
-    expiry_ms = m->accepted_ms + policy_ms(&policy, SET_EXPIRE_AFTER);
+    expiry_ms = m->offered_ms + policy_ms(&policy, SET_EXPIRE_AFTER);
     if (has_expired(o, m, r) || expiry_ms < w->now.wall_ms + (r->not_before_ms - w->now.mono_ms))
         r->not_before_ms = 0; /* the last try is made when it is too old */
 }

@@ -32,7 +32,7 @@ struct message {
     uint64_t seed;
     char tenant[TEXT], sender[TEXT];
     struct rcpt rcpts[RCPTS];
-    int64_t accepted_ms;     /* wall */
+    int64_t offered_ms;      /* wall: its age counts from here, however long the COMMIT took */
     int dsns;                /* that arrived, or were refused for good, or ended otherwise */
     /* of the submission, until its end */
     struct ingest_origin origin;

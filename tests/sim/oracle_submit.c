@@ -4,21 +4,25 @@
 
 #include "oracle_books.h"
 
+enum { LINE = 76 };
+
+/* Lines of all lengths, cut out of one row of letters; some begin with a dot. */
 void oracle_body(const struct message *m, struct buf *b)
 {
+    static const char letters[] = "thequickbrownfoxjumpsoverthelazydogandpacksmyboxwithfivedozenliquorjugswhileabrightvixenwaltzes"
+                                  "bynymphsgrabquickjivingoldsphinxofblackquartzjudgemyvowhowvexinglyquickdaftzebrasjump";
     struct rand r;
     int n = 0;
 
     rand_seed(&r, m->seed);
     while (n < m->length) {
-        char line[80];
-        int k = 1 + (int)rand_below(&r, 76);
+        uint64_t dice = rand_next(&r);
+        int k = 1 + (int)(dice % LINE);
 
-        for (int i = 0; i < k; i++)
-            line[i] = (char)('a' + rand_below(&r, 26));
-        if (rand_below(&r, 8) == 0)
-            line[0] = '.';
-        buf_add(b, slice_make(line, (size_t)k));
+        if (dice >> 32 & 7)
+            buf_add(b, slice_make(letters + (dice >> 16 & 0xffff) % (sizeof letters - LINE), (size_t)k));
+        else
+            buf_add(b, slice_make("..................... a line of nothing but dots, or nearly .................", (size_t)k));
         buf_add_text(b, "\r\n");
         n += k + 2;
     }
@@ -61,7 +65,6 @@ static void on_answer(void *arg, const struct ingest_reply *reply)
     if (m->state != OFFERED)
         world_broken(w, "message %d is answered twice", m->number);
     m->state = reply->code == 250 ? ACCEPTED : REFUSED;
-    m->accepted_ms = w->now.wall_ms;
     world_tell(w, "m%d %s: %d %s", m->number, m->state == ACCEPTED ? "accepted" : "refused", reply->code, reply->enhanced);
 }
 
@@ -85,7 +88,7 @@ int oracle_submit(struct oracle *o, const struct submission *s)
     if (!m || o->count == MESSAGES)
         abort();
     *m = (struct message){ .oracle = o, .number = o->count, .count = s->count, .length = s->length,
-                            .seed = rand_next(&o->world->rand) };
+                            .seed = rand_next(&o->world->rand), .offered_ms = o->world->now.wall_ms };
     snprintf(m->tenant, sizeof m->tenant, "%s", s->tenant);
     snprintf(m->sender, sizeof m->sender, "s%d@%s", m->number, s->sender_domain);
     o->messages[o->count++] = m;

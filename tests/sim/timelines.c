@@ -11,9 +11,12 @@
 #include <string.h>
 
 #include "oracle.h"
+#include "attend.h"
+#include "relay_parts.h"
 #include "relay_view.h"
 #include "remote.h"
 #include "resolver_sim.h"
+#include "settle.h"
 
 #define COMMON \
     "server: {hostname: relay.test, data_dir: /nowhere, user: '', postmaster: postmaster@acme.test}\n" \
@@ -329,6 +332,41 @@ static void mail_of_a_vmta_that_vanished_waits_for_it_and_goes_by_no_other(void 
     finish(w);
 }
 
+static void move_to_v2(struct world *w)
+{
+    struct action a = { .kind = ACTION_MOVE, .tenant = SLICE("acme"), .to = SLICE("v2"), .state = VIEW_ANY, .who = SLICE("ops") };
+
+    relay_act(w->relay, &a, on_acted, w);
+}
+
+static void a_move_whose_commit_takes_long_finds_its_target_still_there(void **state)
+{
+    struct slice told;
+    struct remote *mx;
+    struct world *w = begin(&mx);
+
+    w->disk_slowest_ms = 20;
+    for (int i = 0; i < 2; i++) { /* the second time the target is there already, and empty */
+        mx->mood.no4[AT_RCPT] = 1000;
+        send_from_acme(w);
+        world_run(w, SECOND_MS);
+        mx->mood.no4[AT_RCPT] = 0;
+        move_to_v2(w);
+        while (i == 1 && settles_pending(&w->relay->mta) == 0)
+            world_run(w, 1);
+        if (i == 1)
+            sim_disk_fail_after(w->disk, 0, FL_EIO, true);
+        world_run(w, SECOND_MS);
+    }
+    world_run(w, 2 * QUEUE_IDLE_MS); /* an empty queue that nothing is on its way to is forgotten meanwhile */
+    sim_disk_mend(w->disk);
+    world_run(w, 10 * SECOND_MS);
+    assert_int_equal(mx->delivered, 2);
+    told = buf_slice(&w->timeline);
+    assert_true(slice_find_slice(told, SLICE("acme/v2 m1r0@two.test  delivered")) < told.n);
+    finish(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +379,7 @@ int main(void)
         cmocka_unit_test(what_is_too_old_is_tried_a_last_time_and_its_sender_told),
         cmocka_unit_test(a_hold_survives_the_power),
         cmocka_unit_test(mail_of_a_vmta_that_vanished_waits_for_it_and_goes_by_no_other),
+        cmocka_unit_test(a_move_whose_commit_takes_long_finds_its_target_still_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@ enum {
     SEGMENT_BYTES_SIM = 64 << 10,
     RESERVE_SIM = 64 << 10,
     STORE_STEPS = 1000,
+    STUCK_TURN_MS = 1000,   /* a store that cannot open tries no sooner than that: its attempts cost a world most */
     FRESH_AT_START = 10000,
     TURNS_A_MINUTE = 3000,  /* far above what a busy minute takes */
 };
@@ -144,7 +145,7 @@ static void on_disk_turn(void *arg)
         reader_step(w->store->reader);
     wait = writer_wait_ms(w->store->writer);
     if (writer_is_stuck(w->store->writer))
-        set_disk_turn(w, wait < 1 ? 1 : wait);
+        set_disk_turn(w, wait < STUCK_TURN_MS ? STUCK_TURN_MS : wait);
 }
 
 /* ---------------------------------------------------------------- life */
