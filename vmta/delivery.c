@@ -168,7 +168,6 @@ static void set_back(struct delivering *dv, const struct outcome *o, const struc
     struct mta *m = dv->delivery->m;
     struct lane *l = dv->conn.lane;
     struct path *p = l->path;
-    struct slice protocol = connection_protocol(dv->connection);
 
     if (o->scope != SCOPE_HOST && !o->next_host)
         return;
@@ -178,9 +177,9 @@ static void set_back(struct delivering *dv, const struct outcome *o, const struc
     }
     if (o->exhausted == SCOPE_PROFILE) {
         if (setback_lane(m, l, why))
-            tell_waiting(m, p, l, why, protocol);
+            tell_waiting(m, p, l, why, connection_protocol(dv->connection));
     } else if (setback_path(m, p, why)) {
-        tell_waiting(m, p, NULL, why, protocol);
+        tell_waiting(m, p, NULL, why, connection_protocol(dv->connection));
     }
 }
 
@@ -426,22 +425,27 @@ static void judge_rcpt(struct delivering *dv, struct queue_entry *e, const struc
     j->settled++;
 }
 
+/* Only where something went wrong: the last lines are joined anew each time. */
+static void note_protocol(struct delivering *dv, struct queue *q)
+{
+    note_set(&q->protocol, &(struct last_reply){ .text = connection_protocol(dv->connection) });
+}
+
 static void set_back_scope(struct delivering *dv, struct queue_entry *e, const struct transaction_result *t, const struct judged *j)
 {
     struct mta *m = dv->delivery->m;
     struct queue *q = e->queue;
     struct path *p = dv->conn.lane->path;
-    struct last_reply protocol = { .text = connection_protocol(dv->connection) };
 
     switch (j->scope) {
     case SCOPE_QUEUE:
     case SCOPE_DOMAIN:
-        note_set(&q->protocol, &protocol);
+        note_protocol(dv, q);
         if (setback_queue(m, q, &j->why))
             figures_path_deferred(m, q, &j->why, q->attempts);
         if (t->mail_refused && setback_count_mail_refusal(p, q->tenant_state, e->env->reverse_path) &&
             setback_path(m, p, &j->why))
-            tell_waiting(m, p, NULL, &j->why, protocol.text);
+            tell_waiting(m, p, NULL, &j->why, connection_protocol(dv->connection));
         break;
     case SCOPE_HOST:
     case SCOPE_PROFILE:
@@ -520,11 +524,8 @@ static void judge(struct delivering *dv, struct queue_entry *e, const struct tra
         if (j.delivered || (j.settled > 0 && !t->mail_refused && j.scope <= SCOPE_RECIPIENT))
             note_success(dv, q);
         set_back_scope(dv, e, t, &j);
-        if (any_deferral(&j)) {
-            struct last_reply protocol = { .text = connection_protocol(dv->connection) };
-
-            note_set(&q->protocol, &protocol);
-        }
+        if (any_deferral(&j))
+            note_protocol(dv, q);
         if (!part(m, e, &j)) {
             queue_entry_move(e, ENTRY_READY);
         } else if (j.settled > 0) {

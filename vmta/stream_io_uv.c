@@ -94,8 +94,8 @@ ssize_t stream_send_pieces(struct stream *s, const struct iovec *pieces, int cou
     struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count };
     ssize_t n;
 
-    do
-        n = sendmsg(s->fd, &m, MSG_NOSIGNAL);
+    do /* a reply is one piece: the kernel then reads neither header nor vector */
+        n = count == 1 ? send(s->fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
         stream_ending_errno(s, errno);
