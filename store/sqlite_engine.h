@@ -62,8 +62,11 @@ enum statement {
     SQL_STATEMENTS
 };
 
+struct gather_vfs;
+
 struct engine {
     sqlite3 *db;
+    struct gather_vfs *gather; /* below the connection; NULL where it only reads */
     struct tally *tally;
     struct body_budget *budget;
     sqlite3_stmt *prepared[SQL_STATEMENTS];

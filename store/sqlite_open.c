@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "sqlite_engine.h"
+#include "sqlite_gather.h"
 
 /* 4 KiB pages are what disks write whole. Each COMMIT is synced (FULL). Nothing is mapped: an error of the disk is an answer
  * then and not a signal. wal_autocheckpoint 0: checkpoints are explicit, between batches. */
@@ -55,21 +56,42 @@ static int set_up_reader(struct engine *e, struct fl_err *err)
     return rc < 0 ? rc : 0;
 }
 
+/* The connection alone. What the writer puts into the log is gathered. */
+static int open_database(struct engine *e, const struct engine_options *o, struct fl_err *err)
+{
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, result;
+    const char *vfs = o->vfs;
+
+    if (o->tally) {
+        int rc = gather_vfs_new(o->vfs, &e->gather);
+
+        if (rc < 0)
+            return fl_fail(err, rc, "%s: cannot be opened: %s", o->path,
+                           rc == FL_ENOMEM ? "out of memory" : "no such file system");
+        flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+        vfs = gather_vfs_name(e->gather);
+    } else {
+        flags |= SQLITE_OPEN_READONLY;
+    }
+    result = sqlite3_open_v2(o->path, &e->db, flags, vfs);
+    if (result == SQLITE_OK)
+        return 0;
+    return fl_fail(err, sql_code(result), "%s: cannot be opened: %s", o->path,
+                   e->db ? sqlite3_errmsg(e->db) : "out of memory");
+}
+
 int engine_open(const struct engine_options *o, struct engine **ret, struct fl_err *err)
 {
     struct engine *e = calloc(1, sizeof *e);
-    int flags = o->tally ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY, result, rc;
+    int rc;
 
     if (!e)
         return fl_fail(err, FL_ENOMEM, "%s: out of memory", o->path);
     e->tally = o->tally;
     e->budget = o->budget;
     buf_init(&e->scratch, 0);
-    result = sqlite3_open_v2(o->path, &e->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, o->vfs);
-    if (result != SQLITE_OK) {
-        rc = fl_fail(err, sql_code(result), "%s: cannot be opened: %s", o->path,
-                     e->db ? sqlite3_errmsg(e->db) : "out of memory");
-    } else {
+    rc = open_database(e, o, err);
+    if (rc == 0) {
         rc = o->tally ? set_up_writer(e, err) : set_up_reader(e, err);
         if (rc < 0)
             fl_at(err, "%s", o->path);
@@ -89,6 +111,7 @@ void engine_close(struct engine *e)
     for (int i = 0; i < SQL_STATEMENTS; i++)
         sqlite3_finalize(e->prepared[i]);
     sqlite3_close(e->db);
+    gather_vfs_free(e->gather);
     buf_free(&e->scratch);
     free(e);
 }

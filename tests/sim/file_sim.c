@@ -242,10 +242,15 @@ static int sim_writev(struct file *f, const struct iovec *v, int count, uint64_t
         return rc;
     broken = strike(disk_of(f));
     for (int k = 0; k < count && rc == 0; k++) {
-        if (broken && coin(disk_of(f)))
-            break; /* part of it happened */
-        rc = v[k].iov_len ? write_one(f, v[k].iov_base, v[k].iov_len, offset) : 0;
-        offset += v[k].iov_len;
+        size_t n = v[k].iov_len;
+        bool cut = broken && coin(disk_of(f)); /* part of it happened */
+
+        if (cut)
+            n = rand_below(&disk_of(f)->rand, n + 1);
+        rc = n ? write_one(f, v[k].iov_base, n, offset) : 0;
+        offset += n;
+        if (cut)
+            break;
     }
     return broken ? broken : rc;
 }
