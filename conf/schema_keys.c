@@ -267,7 +267,7 @@ const struct schema_key schema_keys[] = {
     { .in = BLOCK_SMART_HOST, .name = "password", .forms = FORM_ONE | FORM_BLOCK, .type = VALUE_SECRET, .of = BLOCK_SECRET,
       .example = "{file: /etc/fairlead/smart.secret}", .help = "To log in with." },
     { .in = BLOCK_SMART_HOST, .name = "allow_plaintext_login", .type = VALUE_FLAG, .offset = SMART_HOST(allow_plaintext_login),
-      .fallback = "false", .example = "false", .help = "PLAIN and LOGIN also without TLS." },
+      .fallback = "false", .example = "false", .help = "Log in also without TLS." },
     { .in = BLOCK_SECRET, .name = "file", .type = VALUE_FILE, .example = "/etc/fairlead/smart.secret",
       .help = "The secret is this file's text, its last line end taken off." },
     { .in = BLOCK_SECRET, .name = "env", .type = VALUE_TEXT, .example = "SMART_PASSWORD",

@@ -18,12 +18,12 @@ struct sasl_client {
 static const struct {
     unsigned bit;
     const char *name;
-    bool speaks_first, plaintext;
+    bool speaks_first;
 } mechanisms[] = {
-    { AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", true, false },
-    { AUTH_CRAM_MD5, "CRAM-MD5", false, false },
-    { AUTH_PLAIN, "PLAIN", true, true },
-    { AUTH_LOGIN, "LOGIN", false, true },
+    { AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", true },
+    { AUTH_CRAM_MD5, "CRAM-MD5", false },
+    { AUTH_PLAIN, "PLAIN", true },
+    { AUTH_LOGIN, "LOGIN", false },
 };
 enum { MECHANISMS = sizeof mechanisms / sizeof *mechanisms };
 
@@ -35,10 +35,10 @@ unsigned sasl_client_mechanism_bit(struct slice name)
     return 0;
 }
 
-unsigned sasl_client_choose(unsigned offered, bool plaintext_ok)
+unsigned sasl_client_choose(unsigned offered)
 {
     for (int i = 0; i < MECHANISMS; i++)
-        if ((offered & mechanisms[i].bit) && (plaintext_ok || !mechanisms[i].plaintext))
+        if (offered & mechanisms[i].bit)
             return mechanisms[i].bit;
     return 0;
 }

@@ -19,8 +19,8 @@ struct sasl_client;
 
 /* The bit (enum auth_mechanism) of a mechanism's name in EHLO, or 0. */
 unsigned sasl_client_mechanism_bit(struct slice name);
-/* The strongest of offered (bits): SCRAM-SHA-256, CRAM-MD5, then PLAIN and LOGIN if plaintext_ok. 0: none. */
-unsigned sasl_client_choose(unsigned offered, bool plaintext_ok);
+/* The strongest of offered (bits): SCRAM-SHA-256, CRAM-MD5, PLAIN, LOGIN. 0: none. */
+unsigned sasl_client_choose(unsigned offered);
 const char *sasl_client_mechanism_name(unsigned mechanism);
 
 /* user and password are borrowed. 0, or FL_ENOMEM. */

@@ -45,12 +45,9 @@ static void say_auth(struct smtp_client *c, int64_t now_ms)
 
 static void try_next(struct smtp_client *c, int64_t now_ms)
 {
-    bool plaintext_ok = tls_policy_allows_plaintext_login(c->profile, c->is_tls);
-
-    c->auth_mechanism = sasl_client_choose(c->offer.auth & ~c->auth_tried, plaintext_ok);
+    c->auth_mechanism = sasl_client_choose(c->offer.auth & ~c->auth_tried);
     if (!c->auth_mechanism) {
-        give_up(c, now_ms, sasl_client_choose(c->offer.auth, true) && !plaintext_ok ?
-                "the host offers only logins in clear, without TLS" : "the host offers no login that we know");
+        give_up(c, now_ms, "the host offers no login that we know");
         return;
     }
     sasl_client_free(c->sasl);
@@ -62,7 +59,10 @@ static void try_next(struct smtp_client *c, int64_t now_ms)
 void auth_begin(struct smtp_client *c, int64_t now_ms)
 {
     client_move(c, CLIENT_AUTH);
-    try_next(c, now_ms);
+    if (tls_policy_allows_login(c->profile, c->is_tls))
+        try_next(c, now_ms);
+    else
+        give_up(c, now_ms, "the connection is in clear, and allow_plaintext_login does not let us log in there");
 }
 
 static void on_challenge(struct smtp_client *c, int64_t now_ms)

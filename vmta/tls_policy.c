@@ -48,7 +48,7 @@ bool tls_policy_may_fall_back(const struct profile *p)
     return p->tls == TLS_OPPORTUNISTIC && p->tls_fallback && !p->implicit_tls;
 }
 
-bool tls_policy_allows_plaintext_login(const struct profile *p, bool is_tls)
+bool tls_policy_allows_login(const struct profile *p, bool is_tls)
 {
     return is_tls || p->allow_plaintext_login;
 }

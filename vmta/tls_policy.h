@@ -32,7 +32,8 @@ struct tls_verdict tls_policy_after_starttls(const struct profile *p, int code);
 struct tls_verdict tls_policy_after_handshake(const struct profile *p, bool verified);
 /* The handshake failed by an alert or protocol error: may the host be tried again without TLS (tls_fallback)? */
 bool tls_policy_may_fall_back(const struct profile *p);
-/* May credentials that a listener could read be said on this connection? */
-bool tls_policy_allows_plaintext_login(const struct profile *p, bool is_tls);
+/* May a login be said on this connection? In clear only where that is allowed, whatever the mechanism: SCRAM and CRAM-MD5 hide the
+ * password from a listener's eyes but not from guessing, and all that follows could be another's. */
+bool tls_policy_allows_login(const struct profile *p, bool is_tls);
 
 #endif

@@ -166,10 +166,12 @@ class Login(TlsTest):
                 self.assertTrue(eventually(lambda: mx.seen))
                 self.assertEqual((mx.logins, mx.seen[0][3]), ([(mechanism, b"me", SECRET.encode())], True))
 
-    def test_a_password_is_not_said_in_clear(self):
-        mx = self.server(Mx(HOST, auth=("PLAIN", "LOGIN"), auth_in_clear=True, login=("me", SECRET)))
+    def test_nobody_logs_in_in_clear(self):
+        mx = self.server(Mx(HOST, auth=("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"), auth_in_clear=True, login=("me", SECRET)))
         self.through(mx, tls="opportunistic")
         self.assertEqual(self.set_back(self.d, "two.test")["stage"], "auth")
+        row, = json.loads(self.d.cli("queue", "list", "--json").stdout)
+        self.assertIn("allow_plaintext_login", row["why"])
         self.assertNotIn("AUTH", mx.verbs())
         self.assertEqual(mx.seen, [])
 

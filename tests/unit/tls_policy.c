@@ -71,6 +71,13 @@ static void a_failed_handshake_falls_back_where_that_is_allowed(void **state)
                                                              .implicit_tls = true }));
 }
 
+static void a_login_in_clear_must_be_allowed(void **state)
+{
+    assert_true(tls_policy_allows_login(&(struct profile){ .allow_plaintext_login = false }, true));
+    assert_false(tls_policy_allows_login(&(struct profile){ .allow_plaintext_login = false }, false));
+    assert_true(tls_policy_allows_login(&(struct profile){ .allow_plaintext_login = true }, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +85,7 @@ int main(void)
         cmocka_unit_test(a_refused_starttls_is_forgiven_by_opportunistic_alone),
         cmocka_unit_test(only_verify_looks_at_the_certificate),
         cmocka_unit_test(a_failed_handshake_falls_back_where_that_is_allowed),
+        cmocka_unit_test(a_login_in_clear_must_be_allowed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
