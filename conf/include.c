@@ -13,6 +13,7 @@
 #include <uthash.h>
 
 #include "finding.h"
+#include "salvage.h"
 #include "schema.h"
 #include "yaml_nodes.h"
 
@@ -45,7 +46,8 @@ struct includer {
     int root_fd;
     size_t bytes;
     int depth;
-    bool broken; /* a file was no YAML */
+    bool broken;   /* a file was no YAML */
+    bool salvages; /* what can be read of such a file is read */
 };
 
 /* One entry of `include`, cut into the parts of its path; the first are the including file's folder. */
@@ -348,6 +350,18 @@ static bool holds_plain_secret(const struct node *n)
     return false;
 }
 
+/* *ret is NULL when there is nothing to read in it. That it is no YAML is said; the other files are looked at all the same. */
+static int parse_text(struct includer *in, struct slice text, const char *name, struct node **ret)
+{
+    int rc = yaml_parse(in->nodes, text, name, in->findings, ret);
+
+    if (rc != FL_EINVAL)
+        return rc;
+    in->broken = true;
+    *ret = in->salvages ? salvage_sections(in->nodes, text, name) : NULL;
+    return in->salvages && !*ret ? FL_ENOMEM : 0;
+}
+
 /* fd is borrowed. What is wrong in the file is a finding, not an error. */
 static int read_file(struct includer *in, int fd, const char *name, const struct conf_place *at, const char *folder)
 {
@@ -366,12 +380,8 @@ static int read_file(struct includer *in, int fd, const char *name, const struct
     rc = read_all(in, fd, name, at, &text);
     in->bytes += buf_len(&text);
     if (rc == 0)
-        rc = yaml_parse(in->nodes, buf_slice(&text), name, in->findings, &file);
+        rc = parse_text(in, buf_slice(&text), name, &file);
     buf_wipe(&text);
-    if (rc == FL_EINVAL) {
-        in->broken = true; /* said; the other files are looked at all the same */
-        return 0;
-    }
     if (rc < 0 || !file)
         return rc;
     if (file->kind != NODE_MAP) {
@@ -434,10 +444,10 @@ static int report_repeats(struct includer *in)
     return rc;
 }
 
-int include_read(const char *main_file, struct arena *nodes, struct arena *names, struct conf_findings *findings,
+int include_read(const char *main_file, bool salvages, struct arena *nodes, struct arena *names, struct conf_findings *findings,
                  struct node **ret, const char **ret_folder)
 {
-    struct includer in = { .nodes = nodes, .names = names, .findings = findings, .root_fd = -1 };
+    struct includer in = { .nodes = nodes, .names = names, .findings = findings, .root_fd = -1, .salvages = salvages };
     struct conf_place at = { .line = 1, .column = 1 };
     int fd = -1, rc;
 

@@ -59,7 +59,7 @@ static int load(const char *file, struct arena *nodes, struct conf *c, struct co
     p.machine_name = resolve_machine_name(c->private->arena);
     if (!c->file || !p.machine_name)
         return FL_ENOMEM;
-    rc = include_read(file, nodes, c->private->arena, findings, &root, &p.folder);
+    rc = include_read(file, false, nodes, c->private->arena, findings, &root, &p.folder);
     if (rc < 0 && rc != FL_EINVAL)
         return rc;
     rc = make(&p, root, rc == FL_EINVAL);
@@ -95,7 +95,7 @@ int conf_load_socket(const char *file, struct buf *ret_path)
     struct conf_findings findings = { 0 };
     struct node *root, *socket, *data_dir;
     const char *folder, *dir = "/var/lib/fairlead";
-    int rc = nodes ? include_read(file, nodes, nodes, &findings, &root, &folder) : FL_ENOMEM;
+    int rc = nodes ? include_read(file, true, nodes, nodes, &findings, &root, &folder) : FL_ENOMEM;
 
     conf_findings_free(&findings);
     if (rc == 0 || rc == FL_EINVAL) {

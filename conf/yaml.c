@@ -197,7 +197,7 @@ int yaml_parse(struct arena *arena, struct slice text, const char *file, struct 
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
     rc = read_events(&r);
     delete_parser(&r.parser);
-    if (rc == 0)
+    if (rc == 0 || rc == FL_EINVAL)
         *ret = r.root && r.root->kind != NODE_NOTHING ? r.root : NULL;
     return rc;
 }

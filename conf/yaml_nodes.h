@@ -10,7 +10,7 @@
 enum { YAML_DEPTH_MAX = 64 };
 
 /* *ret: the document's root, NULL when the file is empty. Nodes come from the arena; file is borrowed as long as they live.
- * FL_EINVAL when there were errors (findings), FL_ENOMEM. */
+ * FL_EINVAL when there were errors (findings): *ret is what came before the first then. FL_ENOMEM. */
 int yaml_parse(struct arena *arena, struct slice text, const char *file, struct conf_findings *findings, struct node **ret);
 
 #endif

@@ -267,15 +267,35 @@ static void entries_that_exclude_each_other_are_found(void **state)
 
 static void the_socket_is_found_in_a_file_that_is_wrong_elsewhere(void **state)
 {
+    static const char *const texts[] = {
+        "serve: {}\nserver: {data_dir: /var/data, user: [x]}\nadmin: {socket: control.sock}\n",
+        "server: {data_dir: /var/data}\nrelay_domains: [some.domain\nadmin:\n  socket: control.sock\n",
+        "server: {data_dir: /var/data}\nadmin: {socket: control.sock}\ntenants:\n\tacme: {}\n",
+        "dns: *x\nadmin: {socket: \"control.sock\"} # here\nserver:\n  data_dir: /var/data\n  user: \"x\n",
+        "server: {data_dir: /var/data}\nadmin:\n  socket: control.sock\n  http: {address: \"127.0.0.1:80\"\nlog: {level: info}\n",
+        "# a\n---\nserver: {data_dir: /var/data}\nlog: {to: \x01}\n\"admin\": {http: {}, socket: control.sock,}\n...\n",
+        "server: {data_dir: /var/data}\ntls: [\n]]\nadmin: {socket: control.sock}",
+    };
     char main_file[128];
     struct buf path;
 
-    conf_desk_write(&desk, "main.yaml", "serve: {}\nserver: {data_dir: /var/data, user: [x]}\nadmin: {socket: control.sock}\n");
     snprintf(main_file, sizeof main_file, "%s/main.yaml", desk.folder);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        conf_desk_write(&desk, "main.yaml", texts[i]);
+        buf_init(&path, 0);
+        if (conf_load_socket(main_file, &path) != 0 || !slice_eq(buf_slice(&path), SLICE("/var/data/control.sock")))
+            fail_msg("%s: %.*s", texts[i], SLICE_ARG(buf_slice(&path)));
+        buf_free(&path);
+    }
+    conf_desk_write(&desk, "main.yaml", "include: [admin.yaml]\nlog: {level: [}\nserver: {data_dir: /var/data}\n");
+    conf_desk_write(&desk, "admin.yaml", "tls: }\nadmin:\n  socket: control.sock\n");
     buf_init(&path, 0);
     assert_int_equal(conf_load_socket(main_file, &path), 0);
     assert_true(slice_eq(buf_slice(&path), SLICE("/var/data/control.sock")));
     buf_free(&path);
+    buf_init(&path, 0);
+    conf_desk_write(&desk, "main.yaml", "}\n");
+    assert_int_equal(conf_load_socket(main_file, &path), FL_ENOENT);
     assert_int_equal(conf_load_socket("/nowhere/at.all", &path), FL_ENOENT);
 }
 
