@@ -350,16 +350,14 @@ static bool holds_plain_secret(const struct node *n)
     return false;
 }
 
-/* *ret is NULL when there is nothing to read in it. That it is no YAML is said; the other files are looked at all the same. */
+/* FL_EINVAL: it is no YAML, which was said, and *ret is what can be read of it where that is wanted. */
 static int parse_text(struct includer *in, struct slice text, const char *name, struct node **ret)
 {
     int rc = yaml_parse(in->nodes, text, name, in->findings, ret);
 
-    if (rc != FL_EINVAL)
-        return rc;
-    in->broken = true;
-    *ret = in->salvages ? salvage_sections(in->nodes, text, name) : NULL;
-    return in->salvages && !*ret ? FL_ENOMEM : 0;
+    if (rc == FL_EINVAL)
+        *ret = in->salvages ? salvage_sections(in->nodes, text, name) : NULL;
+    return rc;
 }
 
 /* fd is borrowed. What is wrong in the file is a finding, not an error. */
@@ -382,6 +380,10 @@ static int read_file(struct includer *in, int fd, const char *name, const struct
     if (rc == 0)
         rc = parse_text(in, buf_slice(&text), name, &file);
     buf_wipe(&text);
+    if (rc == FL_EINVAL) {
+        in->broken = true; /* said; the other files are looked at all the same */
+        rc = 0;
+    }
     if (rc < 0 || !file)
         return rc;
     if (file->kind != NODE_MAP) {

@@ -17,6 +17,7 @@ struct suspect {
 
 struct crash_file {
     int folder, fd;
+    bool watching;
     struct suspect suspects[QUARANTINE_MAX];
     int count;
 };
@@ -144,9 +145,6 @@ int crash_file_open(const char *data_dir, struct crash_file **ret, struct fl_err
     }
     read_suspects(f);
     count_last_crash(f);
-    if (ftruncate(f->fd, 0) < 0)
-        f->count = 0; /* or the same crash would count again */
-    write_suspects(f);
     *ret = f;
     return 0;
 }
@@ -162,8 +160,6 @@ int crash_file_blamed(struct crash_file *f, struct ulid ret[QUARANTINE_MAX])
             f->suspects[kept++] = f->suspects[i];
     }
     f->count = kept;
-    if (n > 0)
-        write_suspects(f);
     return n;
 }
 
@@ -171,6 +167,10 @@ void crash_file_watch(struct crash_file *f, const struct in_hand *in_hand)
 {
     struct sigaction a = { .sa_handler = on_fatal, .sa_flags = SA_RESETHAND };
 
+    if (ftruncate(f->fd, 0) < 0)
+        f->count = 0; /* or the same crash would count again */
+    write_suspects(f);
+    f->watching = true;
     watched.in_hand = in_hand;
     watched.fd = f->fd;
     for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++)
@@ -183,7 +183,8 @@ void crash_file_close(struct crash_file *f)
         return;
     watched.in_hand = NULL;
     watched.fd = -1;
-    unlinkat(f->folder, "suspects", 0);
+    if (f->watching)
+        unlinkat(f->folder, "suspects", 0);
     close(f->fd);
     close(f->folder);
     free(f);

@@ -11,13 +11,14 @@ enum { CRASHES_TO_BLAME = 3 };
 
 struct crash_file;
 
-/* Reads what the last end left in data_dir, and counts it. */
+/* Reads what the last end left in data_dir, and counts it. Nothing is written before crash_file_watch: a start that fails leaves it
+ * to the next. */
 int crash_file_open(const char *data_dir, struct crash_file **ret, struct fl_err *err);
 /* The messages to be put aside: at most QUARANTINE_MAX. Told once: their counts begin anew. */
 int crash_file_blamed(struct crash_file *f, struct ulid ret[QUARANTINE_MAX]);
 /* From now on a fatal signal writes what is in hand. in_hand is borrowed until crash_file_close. One at a time in a process. */
 void crash_file_watch(struct crash_file *f, const struct in_hand *in_hand);
-/* An orderly end: nothing is blamed any more. Takes NULL. */
+/* An orderly end: nothing is blamed any more, unless nothing was watched. Takes NULL. */
 void crash_file_close(struct crash_file *f);
 
 #endif

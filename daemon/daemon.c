@@ -228,7 +228,6 @@ static int start_relay(struct daemon *d, struct fl_err *err)
     if (rc < 0)
         return rc;
     relay_quarantine(d->relay, blamed, crash_file_blamed(d->crashes, blamed));
-    crash_file_watch(d->crashes, relay_in_hand(d->relay));
     return 0;
 }
 
@@ -355,6 +354,7 @@ static void run(struct daemon *d)
     struct log_line l;
 
     d->state = DAEMON_READY;
+    crash_file_watch(d->crashes, relay_in_hand(d->relay));
     daemon_watch_certificates(d);
     loop_on_turn(d->loop, on_turn, d);
     listeners_start(d->listeners);

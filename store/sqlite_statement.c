@@ -63,10 +63,11 @@ static const char *const statements[SQL_STATEMENTS] = {
 
     [SQL_JOB_COUNT] =
         "UPDATE job SET queued = queued + ?3, delivered = delivered + ?4, bounced = bounced + ?5, expired = expired + ?6, "
-        "dropped = dropped + ?7, bytes = bytes + ?8, last_event = max(last_event, ?9) WHERE tenant = ?1 AND job = ?2",
+        "dropped = dropped + ?7, bytes = bytes + ?8, last_event = max(last_event, ?9), first_accepted = min(first_accepted, ?10) "
+        "WHERE tenant = ?1 AND job = ?2",
     [SQL_JOB_PUT] =
         "INSERT INTO job(tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, ?9)",
     [SQL_JOB_FORGET] = "DELETE FROM job WHERE tenant = ? AND job = ?",
     [SQL_JOB_ALL] =
         "SELECT tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event FROM job "

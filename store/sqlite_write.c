@@ -183,6 +183,8 @@ int sqlite_accept(struct engine *e, struct op_message *m)
         return FL_ENOMEM;
     j->counts[JOB_QUEUED] += m->env->rcpt_count;
     j->bytes += m->env->size;
+    if (!j->first_received_ms || m->env->received_ms < j->first_received_ms)
+        j->first_received_ms = m->env->received_ms;
     return 0;
 }
 
@@ -381,6 +383,7 @@ static int write_job(struct engine *e, const struct tally_job *j)
             sql_bind_int(s, 3 + c, j->counts[c]);
         sql_bind_int(s, 3 + JOB_COLUMNS, j->bytes);
         sql_bind_int(s, 4 + JOB_COLUMNS, e->now_ms);
+        sql_bind_int(s, 5 + JOB_COLUMNS, j->first_received_ms ? j->first_received_ms : e->now_ms);
         rc = sql_run(s);
         if (rc < 0 || sqlite3_changes(e->db) > 0)
             return rc;

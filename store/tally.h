@@ -23,6 +23,7 @@ enum job_column { JOB_QUEUED, JOB_DELIVERED, JOB_BOUNCED, JOB_EXPIRED, JOB_DROPP
 struct tally_job {
     struct slice tenant, job; /* borrowed until the tally is emptied */
     int64_t counts[JOB_COLUMNS], bytes;
+    int64_t first_received_ms; /* of the messages that came in; 0: none did */
     UT_hash_handle hh;
     size_t name_length;
     char name[]; /* tenant, NUL, job: the key */

@@ -402,8 +402,7 @@ static void judge_rcpt(struct delivering *dv, struct queue_entry *e, const struc
     } else if (o.verdict == OUTCOME_BOUNCED) {
         v->kind = SETTLE_BOUNCED;
     } else if (e->drop) {
-        v->kind = SETTLE_DROPPED;
-        v->dsn = e->drop_dsn;
+        *v = settle_by_command(v->rcpt, e->drop_dsn, wall);
     } else if (o.verdict == OUTCOME_AT_ONCE) {
         j->again = j->again || !r->surplus;
         stays(j, i, &o, &v->reply);

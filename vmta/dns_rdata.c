@@ -48,8 +48,12 @@ static bool is_v4_mapped(struct slice rdata)
 
 bool dns_rdata_addr(struct slice rdata, uint8_t family, struct inet_addr *ret)
 {
-    if (rdata.n != (family == 4 ? 4 : 16) || (family == 6 && is_v4_mapped(rdata)))
+    if (rdata.n != (family == 4 ? 4 : 16))
         return false;
+    if (family == 6 && is_v4_mapped(rdata)) {
+        family = 4;
+        rdata = slice_skip(rdata, 12);
+    }
     *ret = (struct inet_addr){ .family = family };
     memcpy(ret->b, rdata.p, rdata.n);
     return true;

@@ -101,7 +101,7 @@ static void count_job(struct mta *m, const struct envelope *env)
 
     if (!j)
         return;
-    if (!j->first_accepted_ms)
+    if (!j->first_accepted_ms || env->received_ms < j->first_accepted_ms)
         j->first_accepted_ms = env->received_ms;
     j->queued += env->rcpt_count;
     j->bytes += env->size;

@@ -130,6 +130,22 @@ struct outcome outcome_of_dns(enum outcome_dns kind, int64_t since_first_ms, str
     return dns_kinds[kind].outcome;
 }
 
+/* --- codes of our own (RFC 3463 and the registry that RFC 5248 made say which go together) */
+static const struct {
+    const char *enhanced;
+    int code;
+} own_codes[] = {
+    { "5.1.2", 550 }, { "5.1.10", 556 }, { "5.3.4", 552 }, { "5.4.4", 550 }, { "5.6.7", 553 }, { "5.6.9", 550 },
+};
+
+int outcome_own_code(struct slice enhanced)
+{
+    for (size_t i = 0; i < sizeof own_codes / sizeof *own_codes; i++)
+        if (slice_eq(enhanced, slice_of(own_codes[i].enhanced)))
+            return own_codes[i].code;
+    return enhanced.n && enhanced.p[0] == '5' ? 554 : 0;
+}
+
 /* --- names */
 const char *outcome_verdict_name(enum outcome_verdict v)
 {

@@ -73,6 +73,10 @@ enum { OUTCOME_NXDOMAIN_AGAIN_MS = 5 * 60 * 1000 }; /* a second NXDOMAIN so much
  * recipient is told ("5.1.10" …; code 0). */
 struct outcome outcome_of_dns(enum outcome_dns kind, int64_t since_first_ms, struct reply *ret_reply);
 
+/* The reply code that goes with an enhanced code of our own, for those who sort bounces by it: 556 for "5.1.10", 552 for "5.3.4" …,
+ * 554 where nothing fits better; 0 for what is no failure for good. */
+int outcome_own_code(struct slice enhanced);
+
 /* "delivered", "deferred", …; "recipient", "queue", … */
 const char *outcome_verdict_name(enum outcome_verdict v);
 const char *outcome_scope_name(enum outcome_scope s);

@@ -6,6 +6,7 @@
 
 #include "bounce.h"
 #include "job.h"
+#include "outcome.h"
 #include "relay_figures.h"
 
 enum {
@@ -99,14 +100,14 @@ static void tell(struct settling *s, const struct settle_verdict *v)
         .job = env->job, .from = env->reverse_path, .has_from = true, .to = r->address, .vmta = s->queue->key.vmta,
         .pool = env->pool, .mx = s->place.mx, .tls_version = s->place.tls_version, .tls_cipher = s->place.tls_cipher,
         .tls_verified = s->place.tls_verified, .enhanced = v->reply.enhanced, .text = v->reply.text, .code = v->reply.code,
-        .attempt = r->attempts + 1, .queued_ms = s->ended_ms - env->received_ms, .delivery_ms = s->place.delivery_ms,
+        .attempt = r->attempts + v->counts_attempt, .queued_ms = s->ended_ms - env->received_ms, .delivery_ms = s->place.delivery_ms,
         .size = env->size, .recipients = -1,
     };
 
     if (v->reply.stage != STAGE_NONE)
         e.stage = slice_of(reply_stage_name(v->reply.stage));
-    if (v->kind == SETTLE_DROPPED || (v->kind != SETTLE_PARK && v->reply.time_ms == 0))
-        e.attempt = r->attempts;
+    if (v->kind == SETTLE_BOUNCED && e.code == 0)
+        e.code = outcome_own_code(e.enhanced);
     if (s->place.mx_ip.family) {
         inet_addr_text(&s->place.mx_ip, mx_ip);
         e.mx_ip = slice_of(mx_ip);
@@ -330,6 +331,18 @@ void settle_entry(struct mta *m, struct queue_entry *e, const struct settle_verd
     begin(s);
 }
 
+struct settle_verdict settle_by_command(int rcpt, bool sender_hears, int64_t now_ms)
+{
+    struct settle_verdict v = { .rcpt = rcpt, .kind = SETTLE_DROPPED };
+
+    if (!sender_hears)
+        return v;
+    v.kind = SETTLE_BOUNCED;
+    v.dsn = true;
+    v.reply = (struct last_reply){ .time_ms = now_ms, .enhanced = SLICE("5.0.0"), .text = SLICE("removed by the operator") };
+    return v;
+}
+
 void settle_all(struct mta *m, struct queue_entry *e, enum settle_kind kind, const struct last_reply *reply, bool dsn)
 {
     struct settle_verdict *v = calloc((size_t)e->rcpt_count, sizeof *v);
@@ -337,7 +350,8 @@ void settle_all(struct mta *m, struct queue_entry *e, enum settle_kind kind, con
     if (!v)
         return;
     for (int i = 0; i < e->rcpt_count; i++)
-        v[i] = (struct settle_verdict){ .rcpt = e->rcpt[i], .kind = kind, .reply = *reply, .dsn = dsn };
+        v[i] = (struct settle_verdict){ .rcpt = e->rcpt[i], .kind = kind, .reply = *reply, .dsn = dsn,
+                                        .counts_attempt = kind == SETTLE_BOUNCED };
     settle_entry(m, e, v, NULL);
     free(v);
 }

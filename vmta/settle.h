@@ -9,12 +9,12 @@
 struct settle_verdict {
     int rcpt;                  /* index into env->rcpts */
     enum settle_kind kind;
-    bool counts_attempt;       /* SETTLE_PARK: attempts rise by one */
+    bool counts_attempt;       /* this is the end of an attempt: attempts rise by one */
     bool is_deferral;          /* SETTLE_PARK after an attempt: event `deferred` */
     int64_t due_ms;            /* SETTLE_PARK */
     struct queue *to;          /* SETTLE_PARK: moved there; NULL: stays */
     struct last_reply reply;   /* copied; time_ms 0: none */
-    bool dsn;                  /* a DSN is wanted where NOTIFY and settings want one (bounced, expired, dropped with --dsn, delivered) */
+    bool dsn;                  /* a DSN is wanted where NOTIFY and settings want one (bounced, expired, delivered) */
     bool delay_notice;         /* SETTLE_PARK: the sender is told that it waits, once (with dsn) */
     bool relayed;              /* delivered to a host without DSN: action relayed */
 };
@@ -31,7 +31,9 @@ struct settle_place {
 /* Settles all recipients of e (READY or SENDING, SETTLING from here on; freed at the end). Without memory it goes back to READY, and
  * is attempted again. verdicts: one for each recipient of e. */
 void settle_entry(struct mta *m, struct queue_entry *e, const struct settle_verdict *verdicts, const struct settle_place *place);
-/* All recipients of e bounce (or expire, or are dropped) for the same reason. */
+/* A recipient's end by command, without an attempt: dropped, or bounced where its sender is to hear of it. */
+struct settle_verdict settle_by_command(int rcpt, bool sender_hears, int64_t now_ms);
+/* All recipients of e bounce (or expire) for the same reason. */
 void settle_all(struct mta *m, struct queue_entry *e, enum settle_kind kind, const struct last_reply *reply, bool dsn);
 /* Recipients that are parked and were selected, not in memory: the envelope comes from store_load or store_select. queue: where they
  * are. done (may be NULL) runs after COMMIT. Takes no reference: makes its own. */

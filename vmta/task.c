@@ -191,10 +191,7 @@ static bool verdict_of(struct task *t, struct queue *q, const struct envelope *e
         ret->to = target_of(t, q);
         return ret->to && ret->to != q;
     case ACTION_DROP:
-        ret->kind = SETTLE_DROPPED;
-        ret->dsn = t->a.dsn;
-        if (t->a.dsn)
-            ret->reply = (struct last_reply){ .time_ms = now, .enhanced = SLICE("5.0.0"), .text = SLICE("dropped by the operator") };
+        *ret = settle_by_command(rcpt, t->a.dsn, now);
         return true;
     }
     return false;

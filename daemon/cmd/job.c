@@ -107,23 +107,12 @@ const struct cmd cmd_job_show = {
     .run = show_run,
 };
 
-/* Holds, releases or drops one job. */
-static int order(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, struct order_options *o,
-                 const struct cmd_option *options, int argc, char **argv)
-{
-    int status = cmd_option_parse(cmd, options, argc, argv, &o->job, 1, "the job's name");
-
-    if (status == CMD_DONE)
-        status = order_check(cmd, o);
-    return status == CMD_DONE ? order_run(globals, cmd, what, o) : status;
-}
-
 static int hold_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_OPTIONS(o), { 0 } };
 
-    return order(globals, &cmd_job_hold, "hold", &o, options, argc, argv);
+    return order_main(globals, &cmd_job_hold, "hold", ORDER_OF_JOB, &o, options, argc, argv);
 }
 
 const struct cmd cmd_job_hold = {
@@ -142,7 +131,7 @@ static int release_run(const struct cmd_globals *globals, int argc, char **argv)
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_OPTIONS(o), { 0 } };
 
-    return order(globals, &cmd_job_release, "release", &o, options, argc, argv);
+    return order_main(globals, &cmd_job_release, "release", ORDER_OF_JOB, &o, options, argc, argv);
 }
 
 const struct cmd cmd_job_release = {
@@ -160,7 +149,7 @@ static int drop_run(const struct cmd_globals *globals, int argc, char **argv)
     struct order_options o = { 0 };
     const struct cmd_option options[] = { { "dsn", .flag = &o.dsn }, { "yes", .flag = &o.yes }, ORDER_OPTIONS(o), { 0 } };
 
-    return order(globals, &cmd_job_drop, "drop", &o, options, argc, argv);
+    return order_main(globals, &cmd_job_drop, "drop", ORDER_OF_JOB, &o, options, argc, argv);
 }
 
 const struct cmd cmd_job_drop = {
@@ -168,7 +157,7 @@ const struct cmd cmd_job_drop = {
     .summary = "removes the mail of a job for good",
     .help = "usage: fairlead job drop TENANT/JOB [--dsn] [--yes] [--dry-run]\n\n"
             "Removes what is left of a job for good. Asks before it does so.\n\n"
-            "  --dsn            tells the senders, as for a bounce\n"
+            "  --dsn            bounces it: the senders are told, and it counts as bounced\n"
             "  --yes            does not ask\n" ORDER_OPTIONS_HELP "\n"
             "Example:\n"
             "  fairlead job drop acme/spring-1 --yes\n",

@@ -27,12 +27,11 @@ static void selectors_of(const struct order_options *o, struct selector ret[SELE
     memcpy(ret, all, sizeof all);
 }
 
-int order_take_queue(const struct cmd *cmd, struct order_options *o, const char *queue)
+/* Selects the mail of a queue, "tenant/vmta/domain". */
+static int take_queue(const struct cmd *cmd, struct order_options *o, const char *queue)
 {
     char *vmta, *domain;
 
-    if (!queue)
-        return CMD_DONE;
     if (o->tenant || o->vmta || o->domain)
         return cmd_usage(cmd, "a queue's name says tenant, VMTA and domain; '%s' stands beside one of them", queue);
     if ((size_t)snprintf(o->queue, sizeof o->queue, "%s", queue) >= sizeof o->queue)
@@ -48,7 +47,8 @@ int order_take_queue(const struct cmd *cmd, struct order_options *o, const char 
     return CMD_DONE;
 }
 
-int order_check(const struct cmd *cmd, const struct order_options *o)
+/* Whether the selectors make sense: at least one, or --all alone. */
+static int check_selectors(const struct cmd *cmd, const struct order_options *o)
 {
     static const char *const states[] = { "ready", "waiting", "held", "suspended", "sending", NULL };
     struct selector selectors[SELECTORS];
@@ -206,7 +206,7 @@ static int report(const struct client *c, const char *what, const struct order_o
     return status;
 }
 
-int order_run(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, const struct order_options *o)
+static int carry_out(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, const struct order_options *o)
 {
     struct client c;
     json_t *answer = NULL;
@@ -221,4 +221,33 @@ int order_run(const struct cmd_globals *globals, const struct cmd *cmd, const ch
         status = report(&c, what, o, answer);
     json_decref(answer);
     return status;
+}
+
+int order_main(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, enum order_operand operand,
+               struct order_options *o, const struct cmd_option *options, int argc, char **argv)
+{
+    static const char *const names[] = {
+        [ORDER_OF_QUEUE] = NULL, /* not needed */
+        [ORDER_OF_JOB] = "the job's name",
+        [ORDER_OF_TENANT] = "the tenant's name",
+        [ORDER_OF_VMTA] = "the VMTA's name",
+    };
+    const char *name = NULL;
+    int status = cmd_option_parse(cmd, options, argc, argv, &name, 1, names[operand]);
+
+    if (status != CMD_DONE)
+        return status;
+    if (operand == ORDER_OF_JOB)
+        o->job = name;
+    else if (operand == ORDER_OF_TENANT)
+        o->tenant = name;
+    else if (operand == ORDER_OF_VMTA)
+        o->vmta = name;
+    else if (name)
+        status = take_queue(cmd, o, name);
+    if (status == CMD_DONE && strcmp(what, "move") == 0 && !o->to)
+        status = cmd_usage(cmd, "--to VMTA_OR_POOL is missing");
+    if (status == CMD_DONE)
+        status = check_selectors(cmd, o);
+    return status == CMD_DONE ? carry_out(globals, cmd, what, o) : status;
 }

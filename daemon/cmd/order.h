@@ -47,11 +47,17 @@ struct order_options {
     "  --json           prints {\"task\", \"matched\"} instead of the number\n" \
     "  --socket PATH    the daemon's control socket\n"
 
-/* Does it: prints how many recipients matched. A drop asks first unless o->yes. Returns an exit status. */
-int order_run(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, const struct order_options *o);
-/* Selects the mail of a queue, "tenant/vmta/domain"; NULL: does nothing. CMD_USAGE after having said what is wrong. */
-int order_take_queue(const struct cmd *cmd, struct order_options *o, const char *queue);
-/* Whether the selectors make sense: at least one, or --all alone; CMD_USAGE after having said why not. */
-int order_check(const struct cmd *cmd, const struct order_options *o);
+/* What the one operand of a command names. */
+enum order_operand {
+    ORDER_OF_QUEUE,  /* tenant/vmta/domain; may be left out where other selectors stand */
+    ORDER_OF_JOB,
+    ORDER_OF_TENANT,
+    ORDER_OF_VMTA,
+};
+
+/* A whole command: reads options (whose values go into *o) and operand, sees whether they make sense, and does it: prints how many
+ * recipients matched. A drop asks first unless o->yes. Returns an exit status; what is wrong was said. */
+int order_main(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, enum order_operand operand,
+               struct order_options *o, const struct cmd_option *options, int argc, char **argv);
 
 #endif

@@ -1,30 +1,12 @@
 /* queue_order.c: `fairlead queue hold, release, retry, move, drop`: what is done to mail that selectors name. Main thread. */
-#include <string.h>
-
 #include "order.h"
-
-/* All five are alike: selectors, and an option or two of their own. */
-static int run_order(const struct cmd_globals *globals, const struct cmd *cmd, const char *what, struct order_options *o,
-                     const struct cmd_option *options, int argc, char **argv)
-{
-    const char *queue = NULL;
-    int status = cmd_option_parse(cmd, options, argc, argv, &queue, 1, NULL);
-
-    if (status == CMD_DONE)
-        status = order_take_queue(cmd, o, queue);
-    if (status == CMD_DONE && strcmp(what, "move") == 0 && !o->to)
-        return cmd_usage(cmd, "--to VMTA_OR_POOL is missing");
-    if (status == CMD_DONE)
-        status = order_check(cmd, o);
-    return status == CMD_DONE ? order_run(globals, cmd, what, o) : status;
-}
 
 static int hold_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 } };
 
-    return run_order(globals, &cmd_queue_hold, "hold", &o, options, argc, argv);
+    return order_main(globals, &cmd_queue_hold, "hold", ORDER_OF_QUEUE, &o, options, argc, argv);
 }
 
 const struct cmd cmd_queue_hold = {
@@ -46,7 +28,7 @@ static int release_run(const struct cmd_globals *globals, int argc, char **argv)
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 } };
 
-    return run_order(globals, &cmd_queue_release, "release", &o, options, argc, argv);
+    return order_main(globals, &cmd_queue_release, "release", ORDER_OF_QUEUE, &o, options, argc, argv);
 }
 
 const struct cmd cmd_queue_release = {
@@ -66,7 +48,7 @@ static int retry_run(const struct cmd_globals *globals, int argc, char **argv)
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 } };
 
-    return run_order(globals, &cmd_queue_retry, "retry", &o, options, argc, argv);
+    return order_main(globals, &cmd_queue_retry, "retry", ORDER_OF_QUEUE, &o, options, argc, argv);
 }
 
 const struct cmd cmd_queue_retry = {
@@ -86,7 +68,7 @@ static int move_run(const struct cmd_globals *globals, int argc, char **argv)
     struct order_options o = { 0 };
     const struct cmd_option options[] = { { "to", .text = &o.to }, ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 } };
 
-    return run_order(globals, &cmd_queue_move, "move", &o, options, argc, argv);
+    return order_main(globals, &cmd_queue_move, "move", ORDER_OF_QUEUE, &o, options, argc, argv);
 }
 
 const struct cmd cmd_queue_move = {
@@ -108,7 +90,7 @@ static int drop_run(const struct cmd_globals *globals, int argc, char **argv)
         { "dsn", .flag = &o.dsn }, { "yes", .flag = &o.yes }, ORDER_SELECTORS(o), ORDER_OPTIONS(o), { 0 }
     };
 
-    return run_order(globals, &cmd_queue_drop, "drop", &o, options, argc, argv);
+    return order_main(globals, &cmd_queue_drop, "drop", ORDER_OF_QUEUE, &o, options, argc, argv);
 }
 
 const struct cmd cmd_queue_drop = {
@@ -117,7 +99,7 @@ const struct cmd cmd_queue_drop = {
     .help = "usage: fairlead queue drop SELECTOR… [--dsn] [--yes] [--dry-run]\n\n"
             "Removes the selected mail for good; what is being sent ends first. Asks before it does so, and prints how many\n"
             "recipients matched.\n\n"
-            "  --dsn            tells the senders, as for a bounce\n"
+            "  --dsn            bounces it: the senders are told, and it counts as bounced\n"
             "  --yes            does not ask\n" ORDER_SELECTORS_HELP ORDER_OPTIONS_HELP "\n"
             "Examples:\n"
             "  fairlead queue drop --job acme/spring-1 --dry-run\n"

@@ -58,9 +58,8 @@ static int hold_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct order_options o = { 0 };
     const struct cmd_option options[] = { { "refuse", .flag = &o.refuse }, ORDER_OPTIONS(o), { 0 } };
-    int status = cmd_option_parse(&cmd_tenant_hold, options, argc, argv, &o.tenant, 1, "the tenant's name");
 
-    return status == CMD_DONE ? order_run(globals, &cmd_tenant_hold, "hold", &o) : status;
+    return order_main(globals, &cmd_tenant_hold, "hold", ORDER_OF_TENANT, &o, options, argc, argv);
 }
 
 const struct cmd cmd_tenant_hold = {
@@ -78,9 +77,8 @@ static int release_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_OPTIONS(o), { 0 } };
-    int status = cmd_option_parse(&cmd_tenant_release, options, argc, argv, &o.tenant, 1, "the tenant's name");
 
-    return status == CMD_DONE ? order_run(globals, &cmd_tenant_release, "release", &o) : status;
+    return order_main(globals, &cmd_tenant_release, "release", ORDER_OF_TENANT, &o, options, argc, argv);
 }
 
 const struct cmd cmd_tenant_release = {

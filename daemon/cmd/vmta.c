@@ -57,9 +57,8 @@ static int order(const struct cmd_globals *globals, const struct cmd *cmd, const
 {
     struct order_options o = { 0 };
     const struct cmd_option options[] = { ORDER_OPTIONS(o), { 0 } };
-    int status = cmd_option_parse(cmd, options, argc, argv, &o.vmta, 1, "the VMTA's name");
 
-    return status == CMD_DONE ? order_run(globals, cmd, what, &o) : status;
+    return order_main(globals, cmd, what, ORDER_OF_VMTA, &o, options, argc, argv);
 }
 
 static int hold_run(const struct cmd_globals *globals, int argc, char **argv)

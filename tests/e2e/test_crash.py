@@ -1,5 +1,5 @@
 """What was answered with 250 survives kill -9."""
-import json, signal, smtplib, ssl
+import json, signal, smtplib, socket, ssl
 
 from fairlead import DaemonTest, PASSWORD, eventually, free_port
 from servers import Sink
@@ -43,6 +43,10 @@ class Crash(DaemonTest):
         self.assertEqual(d.stop(), 0)
         self.assertEqual(len(sink.messages()), 6)
 
+    def fail_to_start(self, d):
+        with socket.create_server(("127.0.0.1", d.http)):
+            self.assertRaises(RuntimeError, d.start)
+
     def test_what_is_in_hand_at_three_crashes_is_put_aside_until_it_is_released(self):
         slow = self.server(Sink(script="- {at: dot, do: {delay: 60s}}\n"))
         d = self.daemon(slow.port).start()
@@ -51,6 +55,7 @@ class Crash(DaemonTest):
             self.assertTrue(eventually(lambda: rows(d, "queue", "list")[0]["in_flight"] == 1))
             d.process.send_signal(signal.SIGABRT)
             d.process.wait()
+            self.fail_to_start(d)       # that is no end of a life in which nothing crashed
             d.start()
         row = rows(d, "queue", "list")[0]
         self.assertEqual((row["state"], row["in_flight"]), ("held", 0))

@@ -252,6 +252,48 @@ class Notices(RecipientTest):
         self.assertIn("Gr\u00fc\u00dfe".encode(), self.box.seen[0][2].content)
 
 
+class OfOurOwn(RecipientTest):
+    """Bounces that no remote server spoke: accounting has a reply code for those who sort by it."""
+
+    def ended(self):
+        self.assertEqual(set(self.ends(1).values()), {"bounced"})
+        e, = self.events("bounced")
+        notice, = self.notices()
+        return {k: e.get(k) for k in ("code", "enhanced", "attempt")}, notice.recipients[0]["Status"]
+
+    def test_a_message_too_big_for_the_host(self):
+        mx = self.server(Mx(HOST, extensions=("SIZE 10",)))
+        self.relay(mx.port)
+        self.submit(["a@two.test"])
+        self.assertEqual(self.ended(), ({"code": 552, "enhanced": "5.3.4", "attempt": 1}, "5.3.4"))
+
+    def test_a_mail_loop(self):
+        self.d = self.daemon()
+        self.box = self.server(Utf8Box(SENDER))
+        self.d.config["domains"] = {"acme.example": {"smart_host": "[%s]:%d" % (SENDER, self.box.port)}}
+        self.d.config["defaults"]["allow_loopback"] = False
+        self.d.config["dns"] = {"hosts": {"two.test": ["127.0.0.77"]}}
+        self.d.start()
+        self.submit(["a@two.test"])
+        self.assertEqual(self.ended(), ({"code": 554, "enhanced": "5.4.6", "attempt": 1}, "5.4.6"))
+
+    def test_content_that_the_host_cannot_take(self):
+        mx = self.server(Mx(HOST, extensions=("PIPELINING",)))
+        self.relay(mx.port)
+        self.submit(["a@two.test"], mail=["BODY=8BITMIME"], text=TEXT + "Gr\u00fc\u00dfe\r\n")
+        self.assertEqual(self.ended(), ({"code": 554, "enhanced": "5.6.3", "attempt": 1}, "5.6.3"))
+
+    def test_what_an_operator_removes_with_a_notice_bounces(self):
+        mx = self.server(Mx(HOST, answer=lambda verb, line: "451 4.2.1 later" if verb == "RCPT" else None))
+        self.relay(mx.port, retry=["1h"])
+        id = self.submit(["a@two.test"], text="X-Fairlead-Job: j1\r\n" + TEXT)
+        self.assertTrue(eventually(lambda: self.events("deferred")))
+        self.assertEqual(self.d.cli("queue", "drop", "--message", id, "--dsn", "--yes").returncode, 0)
+        self.assertEqual(self.ended(), ({"code": 554, "enhanced": "5.0.0", "attempt": 1}, "5.0.0"))
+        job, = json.loads(self.d.cli("job", "list", "--json").stdout)
+        self.assertEqual((job["bounced"], job["dropped"]), (1, 0))
+
+
 class Utf8(RecipientTest):
     """RFC 6531 and 6533."""
     SAYS = "Subject: Gr\u00fc\u00dfe\r\nFrom: <news@acme.example>\r\n\r\nhello\r\n"
