@@ -8,7 +8,11 @@
 
 #include "err.h"
 
-enum { GATHER_BYTES = 256 << 10, NAME_ROOM = 32 };
+enum {
+    GATHER_BYTES = 256 << 10,
+    WRITE_BYTES = 64 << 10, /* the largest page: more at once SQLite asks of no file system, and its own for Unix cannot do it */
+    NAME_ROOM = 32,
+};
 
 struct gather_vfs {
     sqlite3_vfs vfs; /* first: SQLite knows it by this */
@@ -37,10 +41,15 @@ static sqlite3_file *below(sqlite3_file *f)
 static int write_out(sqlite3_file *sf)
 {
     struct gather_file *f = file_of(sf);
-    int n = f->n;
+    int n = f->n, rc = SQLITE_OK;
 
     f->n = 0;
-    return n ? below(sf)->pMethods->xWrite(below(sf), f->bytes, n, f->offset) : SQLITE_OK;
+    for (int at = 0; at < n && rc == SQLITE_OK; at += WRITE_BYTES) {
+        int piece = n - at < WRITE_BYTES ? n - at : WRITE_BYTES;
+
+        rc = below(sf)->pMethods->xWrite(below(sf), f->bytes + at, piece, f->offset + at);
+    }
+    return rc;
 }
 
 static int gather_close(sqlite3_file *sf)

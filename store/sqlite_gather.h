@@ -1,6 +1,6 @@
 /* sqlite_gather.h: gathers the writes to SQLite's log. SQLite writes each frame of it in two calls (24 bytes that describe a
- * page, then the page); this thin file system between SQLite and the real one lays them side by side in memory and writes them
- * as one run when SQLite syncs. Only the log is touched: every other file is opened by the file system below, and is its own.
+ * page, then the page); this thin file system between SQLite and the real one lays them side by side in memory and writes them,
+ * 64 KiB at a time, when SQLite syncs. Only the log is touched: every other file is opened by the file system below, and is its own.
  * The store thread, for the one connection that writes.
  *
  * Why nobody misses what is still in memory:

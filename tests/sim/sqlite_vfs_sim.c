@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-enum { REGIONS = 64, CHECKPOINT_SLOT = 1, NAME_ROOM = 64 };
+enum { WRITE_MOST = 64 << 10, REGIONS = 64, CHECKPOINT_SLOT = 1, NAME_ROOM = 64 };
 
 struct vfs_file;
 
@@ -87,6 +87,7 @@ static int vfs_write(sqlite3_file *sf, const void *p, int n, sqlite3_int64 offse
 {
     struct iovec v = { .iov_base = (void *)p, .iov_len = (size_t)n };
 
+    assert(n <= WRITE_MOST); /* SQLite's own file system for Unix writes 0 bytes of 128 KiB, and says that the disk is full */
     return result_of(file_writev(file_of(sf)->file, &v, 1, (uint64_t)offset), SQLITE_IOERR_WRITE);
 }
 
