@@ -324,7 +324,7 @@ void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_add
 }
 
 void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from,
-                 const char *address)
+                 const char *address, bool orphan)
 {
     struct world *w = o->world;
     struct message *m = message_of(o, address, 'm');
@@ -338,6 +338,8 @@ void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_add
         world_broken(w, "%s is sent, and was never accepted", address);
     if (strcmp(from, m->sender))
         world_broken(w, "%s is sent from %s", address, from);
+    if (orphan)
+        return; /* it was on its way already */
     if (rcpt->ended)
         world_broken(w, "%s is sent after its end", address);
     if (w->now.mono_ms - r->latency_ms + EARLY_MS < rcpt->not_before_ms)

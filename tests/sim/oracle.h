@@ -46,7 +46,8 @@ void oracle_connected(struct oracle *o, const struct inet_addr *source, const st
 /* ---------------------------------------------------------------- by hosts */
 struct remote;
 void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from);
-void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *rcpt);
+/* orphan: from a relay that is dead by now. */
+void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *rcpt, bool orphan);
 void oracle_content(struct oracle *o, const struct remote *r, const char *rcpt, struct slice content);
 int64_t oracle_first_seen(struct oracle *o, const char *rcpt); /* mono */
 /* It said more than it was asked, so that the relay takes one reply for another: nothing can be held against it here. */

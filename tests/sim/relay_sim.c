@@ -17,6 +17,7 @@
 #include "relay_view.h"
 #include "remote.h"
 #include "resolver_sim.h"
+#include "traffic.h"
 
 enum {
     FIRST_SEED = 1, LAST_SEED = 40, ACTIONS = 150, DOMAINS = 6, SITES = 5, MESSAGES_MOST = 60,
@@ -379,6 +380,7 @@ static void calm_end(struct world *w)
     }
     oracle_audit(w->oracle);
     oracle_all_ended(w->oracle);
+    traffic_audit(w->traffic);
 }
 
 struct sums {

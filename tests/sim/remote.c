@@ -8,6 +8,7 @@
 #include "oracle.h"
 #include "resolver_sim.h"
 #include "stream_sim.h"
+#include "traffic.h"
 
 enum { TEXT = 256, RCPTS_MAX = 100, CUT_WITHIN = 3000, GREY = 512 };
 
@@ -34,9 +35,14 @@ struct peer {
     bool secure, lied;
     uint64_t chunk;
     bool last_chunk;
+    uint64_t taken, number;        /* bytes of what arrived; of the connection, in its world */
+    int sent;                      /* its last transaction in the list of traffic, or -1 */
+    bool in_transaction;
+    int64_t command_ms, before_ms; /* when the command in hand left the relay, and the one before it (mono) */
+    int64_t mail_ms, early_ms;     /* the same of MAIL */
     char ehlo[TEXT], from[TEXT];
     bool has_from;
-    char rcpts[RCPTS_MAX][TEXT];
+    char (*rcpts)[TEXT];           /* RCPTS_MAX */
     int rcpt_count;
     struct verdict *verdicts;
     int verdict_count, verdict_room;
@@ -44,6 +50,57 @@ struct peer {
 };
 
 static void work(struct peer *p);
+
+/* ---------------------------------------------------------------- transactions, as the list of traffic has them */
+static struct traffic *traffic_of(const struct peer *p)
+{
+    return p->remote->world->traffic;
+}
+
+/* The DSN's recipient tells whose it is; that of other mail its sender. */
+static void note_rcpt(struct peer *p, const char *rcpt)
+{
+    const char *from = strchr(p->from, '@'), *to = strchr(rcpt, '@');
+
+    if (!to || (*p->from && !from))
+        return;
+    if (!p->in_transaction) {
+        struct sent known = { .at_ms = p->mail_ms, .early_ms = p->early_ms, .life = p->life, .connection = p->number, .source = p->source,
+                              .site = p->remote->site, .before_it = p->sent, .is_dsn = !*p->from };
+
+        p->sent = traffic_begin(traffic_of(p), &known, from ? from + 1 : to + 1);
+    }
+    p->in_transaction = true;
+    traffic_at(traffic_of(p), p->sent)->lied |= p->lied;
+    traffic_rcpt(traffic_of(p), p->sent, to + 1);
+}
+
+static void end_transaction(struct peer *p)
+{
+    if (p->in_transaction)
+        traffic_at(traffic_of(p), p->sent)->end_offset = UINT64_MAX;
+    p->in_transaction = false;
+}
+
+/* The last word about what has ended is in what was said up to now. */
+static void note_last_words(struct peer *p)
+{
+    for (int i = p->sent; i >= 0 && traffic_at(traffic_of(p), i)->until_ms == NEVER_MS; i = traffic_at(traffic_of(p), i)->before_it)
+        if (traffic_at(traffic_of(p), i)->end_offset == UINT64_MAX)
+            traffic_at(traffic_of(p), i)->end_offset = wire_said(p->wire);
+}
+
+static void note_ends(struct peer *p, uint64_t heard, int64_t at_ms)
+{
+    for (int i = p->sent; i >= 0; i = traffic_at(traffic_of(p), i)->before_it) {
+        struct sent *s = traffic_at(traffic_of(p), i);
+
+        if (s->until_ms != NEVER_MS)
+            break;
+        if (heard == UINT64_MAX || (s->end_offset && s->end_offset <= heard))
+            s->until_ms = at_ms;
+    }
+}
 
 /* ---------------------------------------------------------------- verdicts */
 static void note_verdict(struct peer *p, const char *rcpt, bool yes)
@@ -68,12 +125,14 @@ static void say(struct peer *p, struct slice bytes)
     for (int i = 0; i < p->verdict_count; i++)
         if (p->verdicts[i].offset == UINT64_MAX)
             p->verdicts[i].offset = wire_said(p->wire);
+    note_last_words(p);
 }
 
 static void on_heard(void *arg, uint64_t bytes)
 {
     struct peer *p = arg;
 
+    note_ends(p, bytes, p->remote->world->now.mono_ms);
     for (int i = 0; i < p->verdict_count; i++) {
         struct verdict *v = &p->verdicts[i];
 
@@ -152,6 +211,8 @@ static bool agrees(struct peer *p, enum remote_stage at, int64_t wait_ms)
     } else if (world_dice(w, m->no4[at]) || world_dice(w, m->no5[at])) {
         bool five = !world_dice(w, m->no4[at] * 1000 / (m->no4[at] + m->no5[at]));
 
+        if (at >= AT_DATA)
+            end_transaction(p);
         if (at == AT_RCPT)
             five ? oracle_no(w->oracle, p->rcpts[p->rcpt_count]) : note_verdict(p, p->rcpts[p->rcpt_count], false);
         for (int i = 0; i < p->rcpt_count && at > AT_RCPT; i++)
@@ -167,6 +228,7 @@ static bool agrees(struct peer *p, enum remote_stage at, int64_t wait_ms)
 /* ---------------------------------------------------------------- commands */
 static void forget_transaction(struct peer *p)
 {
+    end_transaction(p);
     p->has_from = false;
     p->rcpt_count = 0;
     buf_clear(&p->content);
@@ -216,6 +278,8 @@ static void on_mail(struct peer *p, struct slice arg)
     const char *at;
 
     copy_path(arg, p->from);
+    p->mail_ms = p->command_ms;
+    p->early_ms = p->before_ms;
     at = strchr(p->from, '@');
     oracle_mail(p->remote->world->oracle, p->remote, &p->source, p->ehlo, p->from);
     if (m->refused_sender && at && strcmp(at + 1, m->refused_sender) == 0) {
@@ -241,7 +305,8 @@ static void on_rcpt(struct peer *p, struct slice arg)
         reply(p, m->reply_ms, GO_ON, "503 5.5.1 MAIL first\r\n");
         return;
     }
-    oracle_rcpt(w->oracle, p->remote, &p->source, p->from, rcpt);
+    note_rcpt(p, rcpt);
+    oracle_rcpt(w->oracle, p->remote, &p->source, p->from, rcpt, p->life != w->lives);
     if (m->greylist_ms && w->now.mono_ms - oracle_first_seen(w->oracle, rcpt) < m->greylist_ms) {
         note_verdict(p, rcpt, false);
         reply(p, m->reply_ms, GO_ON, "451 4.7.1 greylisted\r\n");
@@ -250,6 +315,8 @@ static void on_rcpt(struct peer *p, struct slice arg)
     if (!agrees(p, AT_RCPT, m->reply_ms))
         return;
     p->rcpt_count++;
+    if (p->in_transaction)
+        traffic_at(traffic_of(p), p->sent)->taken++;
     reply(p, m->reply_ms, GO_ON, "250 2.1.5 ok\r\n");
 }
 
@@ -287,6 +354,7 @@ static void on_dot(struct peer *p)
         reply(p, m->reply_ms, GO_ON, "503 5.5.1 RCPT first\r\n");
         return;
     }
+    end_transaction(p);
     if (agrees(p, AT_DOT, m->reply_ms + m->dot_ms)) {
         oracle_content(w->oracle, p->remote, p->rcpts[0], buf_slice(&p->content));
         for (int i = 0; i < p->rcpt_count; i++) {
@@ -299,6 +367,13 @@ static void on_dot(struct peer *p)
         return;
     }
     forget_transaction(p);
+}
+
+/* What was taken out of the input last is a command, or the end of the content. */
+static void note_moment(struct peer *p)
+{
+    p->before_ms = p->command_ms;
+    p->command_ms = wire_sent_ms(p->wire, p->taken - buf_len(&p->in));
 }
 
 static void command(struct peer *p, struct slice line)
@@ -339,6 +414,7 @@ static bool take_line(struct peer *p)
     snprintf(line, sizeof line, "%.*s", (int)(n > 0 && in.p[n - 1] == '\r' ? n - 1 : n), in.p);
     if (p->state == PEER_DATA && strcmp(line, ".") == 0) {
         buf_consume(&p->in, n + 1);
+        note_moment(p);
         on_dot(p);
     } else if (p->state == PEER_DATA) {
         struct slice whole = slice_head(in, n + 1);
@@ -347,6 +423,7 @@ static bool take_line(struct peer *p)
         buf_consume(&p->in, n + 1);
     } else {
         buf_consume(&p->in, n + 1);
+        note_moment(p);
         command(p, slice_of(line));
     }
     return true;
@@ -363,6 +440,7 @@ static bool take_chunk(struct peer *p)
     buf_consume(&p->in, in.n);
     if (p->chunk > 0)
         return true;
+    note_moment(p);
     if (p->last_chunk) {
         on_dot(p);
     } else {
@@ -385,6 +463,7 @@ static void on_bytes(void *arg, struct slice in)
 
     if (buf_add(&p->in, in) < 0)
         abort();
+    p->taken += in.n;
     work(p);
 }
 
@@ -404,6 +483,7 @@ static void on_gone(void *arg)
     struct world *w = p->remote->world;
 
     timer_stop(&w->events, &p->timer);
+    note_ends(p, UINT64_MAX, wire_left_ms(p->wire) ? wire_left_ms(p->wire) : w->now.mono_ms);
     for (int i = 0; i < p->verdict_count; i++)
         if (p->verdicts[i].yes && !p->verdicts[i].heard && p->life == w->lives)
             oracle_yes_lost(w->oracle, p->verdicts[i].rcpt);
@@ -412,6 +492,7 @@ static void on_gone(void *arg)
     buf_free(&p->held);
     buf_free(&p->content);
     free(p->verdicts);
+    free(p->rcpts);
     free(p);
 }
 
@@ -458,9 +539,11 @@ enum wire_fate remote_connected(struct world *world, struct wire *wire, const st
     if (world_dice(world, r->mood.refuses))
         return WIRE_REFUSED;
     p = calloc(1, sizeof *p);
-    if (!p)
+    if (!p || !(p->rcpts = malloc(RCPTS_MAX * sizeof *p->rcpts)))
         abort();
     p->remote = r;
+    p->sent = -1;
+    p->number = world->connections++;
     p->wire = wire;
     p->source = wire_source(wire);
     p->life = world->lives;

@@ -34,6 +34,13 @@ struct line {
     bool cut_silent;
 };
 
+/* What the relay sent up to this byte left it then. */
+struct mark {
+    STAILQ_ENTRY(mark) link;
+    uint64_t upto;
+    int64_t at_ms;
+};
+
 /* Both ends of one connection. */
 struct wire {
     struct stream *stream;   /* NULL: the relay's end is gone */
@@ -43,6 +50,8 @@ struct wire {
     struct line to_remote, to_relay;
     int64_t latency_ms;
     uint64_t heard;          /* bytes read by the relay */
+    STAILQ_HEAD(, mark) marks;
+    int64_t left_ms;         /* when the relay's end went; 0: it is there */
     int busy;                /* inside its own events: it stays */
 };
 
@@ -133,6 +142,24 @@ static void send_bytes(struct line *l, struct slice bytes)
     send_packet(&wire->to_relay, PACKET_RST, SLICE_NONE);
 }
 
+static void mark_sent(struct wire *wire)
+{
+    struct mark *m = calloc(1, sizeof *m);
+
+    if (!m)
+        abort();
+    *m = (struct mark){ .upto = wire->to_remote.bytes, .at_ms = wire->all->world->now.mono_ms };
+    STAILQ_INSERT_TAIL(&wire->marks, m, link);
+}
+
+static void mark_free(struct wire *wire)
+{
+    struct mark *m = STAILQ_FIRST(&wire->marks);
+
+    STAILQ_REMOVE_HEAD(&wire->marks, link);
+    free(m);
+}
+
 /* ---------------------------------------------------------------- ends */
 static void wire_release(struct wire *wire)
 {
@@ -140,6 +167,8 @@ static void wire_release(struct wire *wire)
         return;
     line_clear(wire->all->world, &wire->to_remote);
     line_clear(wire->all->world, &wire->to_relay);
+    while (!STAILQ_EMPTY(&wire->marks))
+        mark_free(wire);
     free(wire);
 }
 
@@ -157,6 +186,7 @@ static void stream_free(struct stream *s)
     LIST_REMOVE(s, link);
     timer_stop(&s->all->world->events, &s->deadline);
     s->wire->stream = NULL;
+    s->wire->left_ms = s->all->world->now.mono_ms;
     buf_free(&s->out);
     free(s);
 }
@@ -315,6 +345,7 @@ int stream_connect(struct streams *ss, const struct inet_addr *source, const str
     if (!s || !wire)
         abort();
     *wire = (struct wire){ .stream = s, .all = ss, .latency_ms = FIRST_LATENCY_MS };
+    STAILQ_INIT(&wire->marks);
     line_init(&wire->to_remote, wire);
     line_init(&wire->to_relay, wire);
     *s = (struct stream){ .all = ss, .wire = wire, .events = events, .arg = arg, .source = *source, .dest = *dest };
@@ -363,6 +394,7 @@ void stream_flush(struct stream *s)
     if (out.n) {
         s->in_flight += (int64_t)out.n;
         send_bytes(&s->wire->to_remote, out);
+        mark_sent(s->wire);
         buf_clear(&s->out);
     }
     s->was_high = s->was_high || stream_queued(s) > STREAM_HIGH_WATER;
@@ -393,6 +425,19 @@ void stream_abort(struct stream *s)
     send_packet(&wire->to_remote, PACKET_RST, SLICE_NONE);
     stream_free(s);
     wire_release(wire);
+}
+
+/* ---------------------------------------------------------------- for the far end */
+int64_t wire_sent_ms(struct wire *wire, uint64_t offset)
+{
+    while (STAILQ_FIRST(&wire->marks)->upto < offset)
+        mark_free(wire);
+    return STAILQ_FIRST(&wire->marks)->at_ms;
+}
+
+int64_t wire_left_ms(const struct wire *wire)
+{
+    return wire->left_ms;
 }
 
 /* ---------------------------------------------------------------- for the world */

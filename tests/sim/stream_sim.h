@@ -37,6 +37,10 @@ void wire_shake(struct wire *w, bool ok, bool verified);
 /* Cut when so many bytes more went in that direction; with silence the rest of that direction is lost instead. */
 void wire_cut_after(struct wire *w, bool to_remote, uint64_t bytes, bool silence);
 struct inet_addr wire_source(const struct wire *w);
+/* When the relay sent the byte before this offset of what the far end has got; ask with rising offsets only (mono). */
+int64_t wire_sent_ms(struct wire *w, uint64_t offset);
+/* When the relay gave the connection up; 0: it has not (mono). */
+int64_t wire_left_ms(const struct wire *w);
 
 /* remote.c: who is there: NULL end with WIRE_REFUSED or WIRE_SILENT. Called when the connection request arrives. */
 enum wire_fate remote_connected(struct world *world, struct wire *w, const struct inet_endpoint *dest,

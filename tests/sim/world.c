@@ -17,6 +17,7 @@
 #include "remote.h"
 #include "resolver_sim.h"
 #include "stream_sim.h"
+#include "traffic.h"
 
 enum {
     ROUNDS_A_MOMENT = 100,  /* turns of the relay at one moment, after which time passes anyway */
@@ -224,6 +225,7 @@ bool world_start(struct world *w, struct conf *conf)
     conf_ref(conf);
     conf_unref(w->conf);
     w->conf = conf;
+    traffic_conf(w->traffic, conf);
     if (!open_store(w))
         return false;
     if (sim_disk_is_dead(w->disk))
@@ -272,6 +274,7 @@ void world_reload(struct world *w, struct conf *conf)
     conf_ref(conf);
     conf_unref(w->conf);
     w->conf = conf;
+    traffic_conf(w->traffic, conf);
     relay_set_conf(w->relay, conf);
     oracle_reloaded(w->oracle);
 }
@@ -364,6 +367,7 @@ struct world *world_new(uint64_t seed, bool traced)
     w->streams = streams_sim_new(w);
     w->resolver = resolver_sim_new(w);
     w->oracle = oracle_new(w);
+    w->traffic = traffic_new(w);
     return w;
 }
 
@@ -377,6 +381,7 @@ void world_free(struct world *w)
     }
     remotes_free(w);
     oracle_free(w->oracle);
+    traffic_free(w->traffic);
     resolver_sim_free(w->resolver);
     streams_sim_free(w->streams);
     sim_vfs_free(w->vfs);

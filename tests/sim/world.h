@@ -22,6 +22,7 @@ struct oracle;
 struct remote;
 struct resolver;
 struct streams;
+struct traffic;
 
 struct world {
     uint64_t seed;
@@ -41,6 +42,8 @@ struct world {
     struct resolver *resolver;
     struct remote *remotes;      /* a list */
     struct oracle *oracle;
+    struct traffic *traffic;
+    uint64_t connections;        /* that hosts took so far */
 
     struct conf *conf;           /* in force: a reference */
     struct timers timers;        /* of the relay */
