@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Runs every test there is against one build folder, and counts: meson's unit tests case by case, then Python's (the layers and
-the end-to-end tests). Ends with "N passed, N failed". A second argument selects the end-to-end tests whose name contains it."""
+"""Runs every test there is against one build folder, and counts: meson's unit tests case by case, played worlds (SIM_SEEDS of them, by
+the release build where there is one), then Python's (the layers and the end-to-end tests). Ends with "N passed, N failed". A second
+argument selects the end-to-end tests whose name contains it."""
 import json, os, re, subprocess, sys, unittest
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -25,6 +26,14 @@ def unit_tests(build):
                 elif t["result"] != "SKIP":
                     passed, failed = passed + good, failed + (bad or 1)
     return passed, failed or (1 if end.returncode else 0)
+
+
+def played_worlds(program="build/tests/sim/relay_sim"):
+    """One test: every world of the whole relay's simulation."""
+    if not os.path.exists(program):
+        return 0, 0
+    end = subprocess.run([program, "--seeds", os.environ.get("SIM_SEEDS", "10000"), "--jobs", str(os.cpu_count() or 1)])
+    return (0, 1) if end.returncode else (1, 0)
 
 
 class Result(unittest.TextTestResult):
@@ -56,7 +65,7 @@ def python_tests(build, only):
 
 
 def main(build, only=""):
-    counts = [python_tests(build, only)] if only else [unit_tests(build), python_tests(build, only)]
+    counts = [python_tests(build, only)] if only else [unit_tests(build), played_worlds(), python_tests(build, only)]
     passed, failed = (sum(c[i] for c in counts) for i in (0, 1))
     print("%d passed, %d failed" % (passed, failed), flush=True)
     return 1 if failed or not passed else 0

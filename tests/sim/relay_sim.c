@@ -1,16 +1,19 @@
 /* relay_sim.c: the whole relay in played worlds: three customers, moody hosts, a DNS that fails, power cuts at any step,
  * disks that are full or broken, clocks that step, operators who hold, move and drop, configurations that come and go. Then all
  * faults stop, and everything must end. A failing seed prints its timeline; `relay_sim SEED` plays it alone and tells all,
- * `relay_sim FIRST LAST` (or `relay_sim --seeds N`) plays others. */
+ * `relay_sim FIRST LAST` (or `relay_sim --seeds N`) plays others, `--jobs N` in so many processes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "oracle.h"
 #include "relay_parts.h"
@@ -20,8 +23,9 @@
 #include "traffic.h"
 
 enum {
-    FIRST_SEED = 1, LAST_SEED = 40, ACTIONS = 150, DOMAINS = 6, SITES = 5, MESSAGES_MOST = 60,
+    FIRST_SEED = 1, LAST_SEED = 200, JOBS_MOST = 64, ACTIONS = 150, DOMAINS = 6, SITES = 5, MESSAGES_MOST = 60,
     LONG_CLOCK_STEP_DAYS = 365,
+    KEPT_BYTES = 64 << 20,
     CALM_MS = 3 * HOUR_MS, /* then nothing may be left: the longest retry is ten minutes, the longest time-out ten more */
 };
 
@@ -412,16 +416,33 @@ static void play(uint64_t seed, bool traced)
 
 struct range {
     uint64_t first, last;
+    int jobs;
 };
 
-static void everything_ends_once_whatever_happens(void **state)
+static void play_range(const struct range *r, uint64_t from)
 {
-    const struct range *r = *state;
-
-    for (uint64_t seed = r->first; seed <= r->last; seed++)
+    for (uint64_t seed = from; seed <= r->last; seed += (uint64_t)r->jobs)
         play(seed, r->first == r->last);
     print_message("%lld worlds, %lld lives, %lld turns: %lld recipients delivered, %lld bounced, %lld expired, %lld dropped\n",
                   sums.worlds, sums.lives, sums.turns, sums.delivered, sums.bounced, sums.expired, sums.dropped);
+}
+
+/* Each process plays its part of the seeds; a world is the same in whatever process it is played. */
+static void everything_ends_once_whatever_happens(void **state)
+{
+    const struct range *r = *state;
+    int status;
+
+    for (int i = 1; i < r->jobs; i++)
+        if (fork() == 0) {
+            play_range(r, r->first + (uint64_t)i); /* one that fails tells of it, and ends otherwise */
+            _exit(0);
+        }
+    play_range(r, r->first);
+    for (int i = 1; i < r->jobs; i++) {
+        assert_true(wait(&status) > 0);
+        assert_int_equal(status, 0);
+    }
 }
 
 static int load(void **state)
@@ -438,20 +459,30 @@ static int unload(void **state)
     return 0;
 }
 
+/* relay_sim [SEED [LAST]] [--seeds N] [--jobs N] */
 int main(int argc, char **argv)
 {
-    struct range range = { FIRST_SEED, LAST_SEED };
+    struct range range = { FIRST_SEED, LAST_SEED, 1 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(everything_ends_once_whatever_happens, &range),
     };
+    int numbers = 0;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
-        range = (struct range){ 1, strtoull(argv[2], NULL, 10) };
-    } else if (argc > 1) {
-        range.first = range.last = strtoull(argv[1], NULL, 10);
-        if (argc > 2)
-            range.last = strtoull(argv[2], NULL, 10);
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES); /* memory goes from world to world, not back to the system each time */
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    for (int i = 1; i < argc; i++) {
+        bool has_next = i + 1 < argc;
+
+        if (has_next && strcmp(argv[i], "--seeds") == 0)
+            range.last = strtoull(argv[++i], NULL, 10);
+        else if (has_next && strcmp(argv[i], "--jobs") == 0)
+            range.jobs = atoi(argv[++i]);
+        else if (numbers++ == 0)
+            range.first = range.last = strtoull(argv[i], NULL, 10);
+        else
+            range.last = strtoull(argv[i], NULL, 10);
     }
+    range.jobs = range.jobs < 1 ? 1 : range.jobs > JOBS_MOST ? JOBS_MOST : range.jobs;
     return cmocka_run_group_tests(tests, load, unload);
 }
