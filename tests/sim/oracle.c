@@ -10,7 +10,7 @@
 #include "remote.h"
 #include "stream_sim.h"
 
-enum { LIST_AT_ONCE = 100000, WHOLE_SECOND_MS = 1000, EARLY_MS = 50 };
+enum { WHOLE_SECOND_MS = 1000, EARLY_MS = 50 };
 
 struct oracle *oracle_new(struct world *w)
 {
@@ -30,7 +30,7 @@ void oracle_free(struct oracle *o)
 }
 
 /* ---------------------------------------------------------------- who is meant */
-static struct message *message_of(struct oracle *o, const char *address, char kind)
+struct message *books_message(struct oracle *o, const char *address, char kind)
 {
     int n = -1;
 
@@ -39,9 +39,9 @@ static struct message *message_of(struct oracle *o, const char *address, char ki
     return o->messages[n];
 }
 
-static struct rcpt *find(struct oracle *o, const char *address)
+struct rcpt *books_rcpt(struct oracle *o, const char *address)
 {
-    struct message *m = message_of(o, address, 'm');
+    struct message *m = books_message(o, address, 'm');
     int n, k;
 
     if (!m || sscanf(address, "m%dr%d", &n, &k) != 2 || k >= m->count)
@@ -49,12 +49,7 @@ static struct rcpt *find(struct oracle *o, const char *address)
     return &m->rcpts[k];
 }
 
-static bool has_ended(const struct rcpt *r)
-{
-    return r->ended > 0 || r->ended_unheard;
-}
-
-static bool may_bounce(const struct oracle *o, const struct rcpt *r)
+bool books_may_bounce(const struct oracle *o, const struct rcpt *r)
 {
     const char *domain = strchr(r->address, '@') + 1;
 
@@ -65,7 +60,7 @@ static bool may_bounce(const struct oracle *o, const struct rcpt *r)
 }
 
 /* ---------------------------------------------------------------- what the relay says */
-static bool has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r)
+bool books_has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r)
 {
     const struct conf_tenant *t = conf_tenant(o->world->conf, slice_of(m->tenant));
     const struct setting_value *v = t ? settings_get(&t->settings, SET_EXPIRE_AFTER) : NULL;
@@ -83,9 +78,9 @@ static void judge_end(struct oracle *o, struct message *m, struct rcpt *r, enum 
         world_broken(w, "%s ended, and its message was never accepted", r->address);
     if (kind == EVENT_DELIVERED && r->yes == 0 && !r->lied)
         world_broken(w, "%s counts as delivered, and no host took it", r->address);
-    if (kind == EVENT_BOUNCED && !r->no && !r->lied && !may_bounce(o, r))
+    if (kind == EVENT_BOUNCED && !r->no && !r->lied && !books_may_bounce(o, r))
         world_broken(w, "%s bounced, and no host refused it", r->address);
-    if (kind == EVENT_EXPIRED && !has_expired(o, m, r))
+    if (kind == EVENT_EXPIRED && !books_has_expired(o, m, r))
         world_broken(w, "%s expired too early", r->address);
     if (kind == EVENT_DROPPED && !o->may_drop)
         world_broken(w, "%s was dropped, and nobody asked for it", r->address);
@@ -115,106 +110,12 @@ void oracle_event(struct oracle *o, const struct event *e)
     world_tell(w, "%.*s/%.*s %.*s  %s, %d %.*s %.*s", SLICE_ARG(e->tenant), SLICE_ARG(e->vmta), SLICE_ARG(e->to),
                event_name(e->kind), e->code, SLICE_ARG(e->enhanced), SLICE_ARG(e->text));
     snprintf(to, sizeof to, "%.*s", SLICE_ARG(e->to));
-    r = find(o, to);
-    dsn = message_of(o, to, 's');
+    r = books_rcpt(o, to);
+    dsn = books_message(o, to, 's');
     if (r && ends(e->kind))
-        judge_end(o, message_of(o, to, 'm'), r, e->kind);
+        judge_end(o, books_message(o, to, 'm'), r, e->kind);
     if (dsn && ends(e->kind) && e->kind != EVENT_DELIVERED)
         dsn->dsns++;
-}
-
-/* ---------------------------------------------------------------- what the store holds */
-struct look {
-    struct oracle *oracle;
-    int64_t recipients;
-};
-
-static void found(struct look *l, const struct envelope *e)
-{
-    struct world *w = l->oracle->world;
-
-    for (int i = 0; i < e->rcpt_count; i++) {
-        char address[TEXT];
-        struct rcpt *r;
-
-        snprintf(address, sizeof address, "%.*s", SLICE_ARG(e->rcpts[i].address));
-        r = find(l->oracle, address);
-        l->recipients++;
-        if (!r)
-            continue; /* a DSN */
-        if (r->found)
-            world_broken(w, "%s is stored twice", address);
-        if (has_ended(r))
-            world_broken(w, "%s had ended, and is in the store again", address);
-        r->found = true;
-    }
-}
-
-static void on_loaded(void *arg, int rc, const struct load_result *result)
-{
-    struct look *l = arg;
-
-    if (rc < 0)
-        return;
-    for (int i = 0; i < result->count; i++) {
-        found(l, result->envelopes[i]);
-        envelope_unref(result->envelopes[i]);
-    }
-}
-
-static void judge_found(struct oracle *o, struct message *m)
-{
-    int there = 0;
-
-    for (int i = 0; i < m->count; i++)
-        there += m->rcpts[i].found;
-    if (m->state == OFFERED) {
-        m->state = there ? ACCEPTED : LOST; /* committed, and the client never heard of it */
-        if (there && there < m->count)
-            world_broken(o->world, "message %d is stored in part", m->number);
-    }
-    if (m->state != ACCEPTED && there)
-        world_broken(o->world, "message %d was refused, and is in the store", m->number);
-    for (int i = 0; i < m->count && m->state == ACCEPTED; i++) {
-        struct rcpt *r = &m->rcpts[i];
-
-        if (r->found || has_ended(r))
-            continue;
-        if (r->yes == 0 && !r->no && !r->lied && !may_bounce(o, r) && !o->may_drop && !has_expired(o, m, r))
-            world_broken(o->world, "%s is lost", r->address);
-        r->ended_unheard = true;
-    }
-}
-
-void oracle_recovered(struct oracle *o)
-{
-    struct world *w = o->world;
-    const struct store_recovered *s = store_recovered(w->store);
-    struct look look = { .oracle = o };
-    int64_t counted = 0;
-
-    for (int i = 0; i < o->count; i++)
-        for (int k = 0; k < o->messages[i]->count; k++)
-            o->messages[i]->rcpts[k].found = false;
-    for (int i = 0; i < s->fresh_count; i++) {
-        found(&look, s->fresh[i]);
-        counted += s->fresh[i]->rcpt_count;
-    }
-    for (int i = 0; i < s->queue_count; i++) {
-        counted += s->queues[i].recipients;
-        store_load(w->store, s->queues[i].key.id, NEVER_MS, NULL, LIST_AT_ONCE, on_loaded, &look);
-    }
-    store_flush(w->store);
-    while (writer_step(w->store->writer))
-        ;
-    store_dispatch(w->store);
-    if (sim_disk_is_dead(w->disk))
-        return;
-    if (counted != look.recipients)
-        world_broken(w, "the store counts %lld recipients and has %lld", (long long)counted, (long long)look.recipients);
-    for (int i = 0; i < o->count; i++)
-        judge_found(o, o->messages[i]);
-    world_tell(w, "opened: %lld recipients are there", (long long)look.recipients);
 }
 
 /* ---------------------------------------------------------------- crashes and other turns */
@@ -327,8 +228,8 @@ void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_add
                  const char *address, bool orphan)
 {
     struct world *w = o->world;
-    struct message *m = message_of(o, address, 'm');
-    struct rcpt *rcpt = find(o, address);
+    struct message *m = books_message(o, address, 'm');
+    struct rcpt *rcpt = books_rcpt(o, address);
 
     if (!*from)
         oracle_mail(o, r, source, vmta_of(w->conf, source) ? vmta_of(w->conf, source)->hostname : "", address);
@@ -350,7 +251,7 @@ void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_add
 /* ---------------------------------------------------------------- what hosts decide */
 int64_t oracle_first_seen(struct oracle *o, const char *address)
 {
-    struct rcpt *r = find(o, address);
+    struct rcpt *r = books_rcpt(o, address);
 
     if (!r)
         return 0;
@@ -361,7 +262,7 @@ int64_t oracle_first_seen(struct oracle *o, const char *address)
 
 void oracle_content(struct oracle *o, const struct remote *remote, const char *rcpt, struct slice content)
 {
-    struct message *m = message_of(o, rcpt, 'm');
+    struct message *m = books_message(o, rcpt, 'm');
     size_t header = slice_find_slice(content, SLICE("\r\n\r\n"));
     struct buf b;
 
@@ -379,7 +280,7 @@ void oracle_content(struct oracle *o, const struct remote *remote, const char *r
 
 void oracle_lied(struct oracle *o, const char *address)
 {
-    struct rcpt *r = find(o, address);
+    struct rcpt *r = books_rcpt(o, address);
 
     if (r)
         r->lied = true;
@@ -387,8 +288,8 @@ void oracle_lied(struct oracle *o, const char *address)
 
 void oracle_yes(struct oracle *o, const char *address, bool orphan)
 {
-    struct rcpt *r = find(o, address);
-    struct message *dsn = message_of(o, address, 's');
+    struct rcpt *r = books_rcpt(o, address);
+    struct message *dsn = books_message(o, address, 's');
 
     if (dsn)
         dsn->dsns++;
@@ -405,7 +306,7 @@ void oracle_yes(struct oracle *o, const char *address, bool orphan)
 
 void oracle_yes_heard(struct oracle *o, const char *address, bool certain)
 {
-    struct rcpt *r = find(o, address);
+    struct rcpt *r = books_rcpt(o, address);
 
     if (!r)
         return;
@@ -419,7 +320,7 @@ void oracle_yes_heard(struct oracle *o, const char *address, bool certain)
 
 void oracle_yes_lost(struct oracle *o, const char *address)
 {
-    struct rcpt *r = find(o, address);
+    struct rcpt *r = books_rcpt(o, address);
 
     if (!r || r->open == 0)
         return;
@@ -429,8 +330,8 @@ void oracle_yes_lost(struct oracle *o, const char *address)
 
 void oracle_no(struct oracle *o, const char *address)
 {
-    struct rcpt *r = find(o, address);
-    struct message *dsn = message_of(o, address, 's');
+    struct rcpt *r = books_rcpt(o, address);
+    struct message *dsn = books_message(o, address, 's');
 
     if (dsn)
         dsn->dsns++;
@@ -455,8 +356,8 @@ static int64_t shortest_interval(const struct retry_schedule *s, int n)
 void oracle_later_heard(struct oracle *o, const char *address, const struct inet_addr *source)
 {
     struct world *w = o->world;
-    struct rcpt *r = find(o, address);
-    struct message *m = message_of(o, address, 'm');
+    struct rcpt *r = books_rcpt(o, address);
+    struct message *m = books_message(o, address, 'm');
     const struct conf_vmta *v = vmta_of(w->conf, source);
     const struct conf_tenant *t = m ? conf_tenant(w->conf, slice_of(m->tenant)) : NULL;
     struct policy policy;
@@ -468,7 +369,7 @@ void oracle_later_heard(struct oracle *o, const char *address, const struct inet
     r->attempts++;
     r->not_before_ms = w->now.mono_ms + shortest_interval(policy.value[SET_RETRY]->retry, r->attempts);
     expiry_ms = m->offered_ms + policy_ms(&policy, SET_EXPIRE_AFTER);
-    if (has_expired(o, m, r) || expiry_ms < w->now.wall_ms + (r->not_before_ms - w->now.mono_ms))
+    if (books_has_expired(o, m, r) || expiry_ms < w->now.wall_ms + (r->not_before_ms - w->now.mono_ms))
         r->not_before_ms = 0; /* the last try is made when it is too old */
 }
 
@@ -503,42 +404,4 @@ void oracle_may_bounce(struct oracle *o, const char *domain)
     if (o->may_bounce_count == (int)(sizeof o->may_bounce / sizeof *o->may_bounce))
         abort();
     o->may_bounce[o->may_bounce_count++] = domain;
-}
-
-void oracle_all_ended(struct oracle *o)
-{
-    struct world *w = o->world;
-
-    for (int i = 0; i < o->count; i++) {
-        struct message *m = o->messages[i];
-        bool failed = false, maybe = false;
-
-        if (m->state == OFFERED)
-            world_broken(w, "message %d was never answered", m->number);
-        for (int k = 0; k < m->count && m->state == ACCEPTED; k++) {
-            if (!has_ended(&m->rcpts[k]))
-                world_broken(w, "%s has not ended", m->rcpts[k].address);
-            failed |= m->rcpts[k].ended && (m->rcpts[k].kind == EVENT_BOUNCED || m->rcpts[k].kind == EVENT_EXPIRED);
-            maybe |= m->rcpts[k].ended_unheard;
-        }
-        if (failed && m->dsns == 0 && o->crashes == 0)
-            world_broken(w, "the sender of message %d was never told", m->number);
-        if (!failed && !maybe && m->dsns > 0 && !o->may_drop)
-            world_broken(w, "the sender of message %d was told of a failure that there was not", m->number);
-    }
-}
-
-void oracle_audit(struct oracle *o)
-{
-    struct world *w = o->world;
-    struct mta *m = &w->relay->mta;
-
-    for (struct queue *q = m->queues.by_name; q; q = queues_next(q))
-        if (q->recipients != 0 || q->messages != 0 || q->bytes != 0 || queue_in_memory(q) != 0)
-            world_broken(w, "%s counts %lld recipients, %lld messages, %lld bytes, %lld in memory, and nothing is there",
-                         q->name, (long long)q->recipients, (long long)q->messages, (long long)q->bytes,
-                         (long long)queue_in_memory(q));
-    if (m->queues.total.recipients != 0 || m->queues.memory_rcpts != 0)
-        world_broken(w, "all queues are empty, and %lld recipients are counted, %lld in memory",
-                     (long long)m->queues.total.recipients, (long long)m->queues.memory_rcpts);
 }

@@ -1,4 +1,4 @@
-/* oracle_books.h: what the oracle knows of each message, for oracle.c and oracle_submit.c. */
+/* oracle_books.h: what the oracle knows of each message, for all of oracle*.c. */
 #ifndef FL_ORACLE_BOOKS_H
 #define FL_ORACLE_BOOKS_H
 
@@ -48,6 +48,15 @@ struct oracle {
     int may_bounce_count;
     int crashes;
 };
+
+/* Message n is meant by "<kind>n…": its sender ('s') or one of its recipients ('m'); NULL: nobody that is known. */
+struct message *books_message(struct oracle *o, const char *address, char kind);
+struct rcpt *books_rcpt(struct oracle *o, const char *address);
+static inline bool has_ended(const struct rcpt *r) { return r->ended > 0 || r->ended_unheard; }
+/* The DNS may say so. */
+bool books_may_bounce(const struct oracle *o, const struct rcpt *r);
+/* It is old enough, or the clock stepped. */
+bool books_has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r);
 
 /* The content that belongs to a message, without its header, unstuffed. */
 void oracle_body(const struct message *m, struct buf *b);
