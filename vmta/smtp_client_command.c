@@ -21,9 +21,11 @@ static int add_path(struct buf *out, struct slice mailbox, bool says_utf8)
     return rc ? rc : buf_add_char(out, '>');
 }
 
+/* Binary content goes only to hosts that offer BINARYMIME. Over-long lines are binary too where that is offered; where it is not,
+ * the parameter would be a syntax error, and BDAT alone has to do. */
 static int add_body_type(const struct offer *o, const struct transaction *tx, struct buf *out)
 {
-    if (tx->by_bdat)
+    if (tx->by_bdat && o->binarymime)
         return buf_add_text(out, " BODY=BINARYMIME");
     if (tx->env->body_type != BODY_7BIT && o->eight_bit_mime)
         return buf_add_text(out, " BODY=8BITMIME");
