@@ -53,6 +53,8 @@ void call_queue_messages(struct admin_call *c)
     free(l);
     if (rc == FL_ENOENT)
         call_answer_problem(c, 404, slice_of(arena_printf(c->arena, "there is no queue '%s', or it is empty", name)));
+    else if (rc == FL_EINVAL)
+        call_answer_problem(c, 400, SLICE("after is no key of this list"));
     else
         call_answer_error(c, rc, NULL);
 }

@@ -87,11 +87,11 @@ static void ask_mail(struct session *ss, const struct smtp_transaction *t)
     smtp_server_answer(ss->smtp, now_of(ss), &reply);
 }
 
-static void ask_rcpt(struct session *ss, const struct ingest_rcpt *rcpt)
+static void ask_rcpt(struct session *ss, const struct smtp_transaction *t, const struct ingest_rcpt *rcpt)
 {
     struct ingest_reply reply = { .code = 250 };
 
-    ingest_check_rcpt(ingest_of(ss), &ss->origin, rcpt, &reply);
+    ingest_check_rcpt(ingest_of(ss), &ss->origin, t->reverse_path, rcpt, &reply);
     smtp_server_answer(ss->smtp, now_of(ss), &reply);
 }
 
@@ -277,7 +277,7 @@ static void perform(struct session *ss, const struct smtp_action *a)
     case SMTP_ASK_SALT: give_salt(ss, a->auth); break;
     case SMTP_ASK_AUTH: ask_auth(ss, a->auth); break;
     case SMTP_ASK_MAIL: ask_mail(ss, a->transaction); break;
-    case SMTP_ASK_RCPT: ask_rcpt(ss, a->rcpt); break;
+    case SMTP_ASK_RCPT: ask_rcpt(ss, a->transaction, a->rcpt); break;
     case SMTP_BEGIN_BODY: begin_body(ss, a->transaction); break;
     case SMTP_BODY: session_body_add(&ss->body, a->bytes, ingest_spool_after(ingest_of(ss))); break;
     case SMTP_DROP_BODY: session_body_drop(&ss->body); break;

@@ -212,19 +212,20 @@ static bool is_own_postmaster(const struct conf *c, const struct ingest_rcpt *r)
     return slice_starts_nocase(r->address, SLICE("postmaster@")) && slice_eq_nocase(r->domain, slice_of(c->server.hostname));
 }
 
-bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, const struct ingest_rcpt *rcpt, struct ingest_reply *ret)
+bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, struct slice reverse_path, const struct ingest_rcpt *rcpt,
+                       struct ingest_reply *ret)
 {
     struct quota_request quota = quota_of(in, o, 1, 0);
     enum quota_result q;
 
     if (rcpt->domain.n && rcpt->domain.p[0] == '[')
-        return refuse(in, o, SLICE_NONE, rcpt->address, NO_LITERAL, ret);
+        return refuse(in, o, reverse_path, rcpt->address, NO_LITERAL, ret);
     if (o->is_stranger && !is_own_postmaster(o->conf, rcpt) && !conf_is_relay_recipient(o->conf, rcpt->address, rcpt->domain))
-        return refuse(in, o, SLICE_NONE, rcpt->address, NO_RELAY, ret);
+        return refuse(in, o, reverse_path, rcpt->address, NO_RELAY, ret);
     quota.source = NULL; /* rates count messages, and were asked at MAIL */
     q = quota_peek(in->quotas, &quota);
     if (q == QUOTA_RECIPIENTS || q == QUOTA_BYTES)
-        return refuse(in, o, SLICE_NONE, rcpt->address, refusal_of_quota(q), ret);
+        return refuse(in, o, reverse_path, rcpt->address, refusal_of_quota(q), ret);
     return true;
 }
 
@@ -241,6 +242,13 @@ int64_t ingest_spool_after(const struct ingest *in)
 }
 
 /* ---------------------------------------------------------------- the header */
+static bool refuse_all(struct ingest *in, const struct ingest_message *m, const char *reason, struct ingest_reply *ret)
+{
+    for (int i = 0; i < m->rcpt_count; i++)
+        ingest_rejected(in, m->origin, m->reverse_path, m->rcpts[i].address, reason, ret);
+    return false;
+}
+
 /* From: says whose mail it is to those who read it: each of its addresses is the tenant's. Without a From: the reverse-path alone is
  * judged; a null one has nothing to be judged by then. */
 static bool check_from(struct ingest *in, const struct ingest_message *m, const struct header_scan *scan, struct arena *arena,
@@ -256,14 +264,14 @@ static bool check_from(struct ingest *in, const struct ingest_message *m, const 
     case HEADER_FROM_OK:
         for (size_t i = 0; i < n; i++)
             if (from[i].kind != ADDRESS_MAILBOX || !tenant_may_send_as(o->tenant, slice_of(from[i].canonical)))
-                return refuse(in, o, m->reverse_path, SLICE_NONE, NO_FROM, ret);
+                return refuse_all(in, m, set_refusal(NO_FROM, ret), ret);
         return true;
     case HEADER_FROM_NONE:
-        return m->reverse_path.n ? true : refuse(in, o, m->reverse_path, SLICE_NONE, NO_FROM, ret);
+        return m->reverse_path.n ? true : refuse_all(in, m, set_refusal(NO_FROM, ret), ret);
     case HEADER_FROM_NOMEM:
-        return refuse(in, o, m->reverse_path, SLICE_NONE, NO_MEMORY, ret);
+        return refuse_all(in, m, set_refusal(NO_MEMORY, ret), ret);
     default:
-        return refuse(in, o, m->reverse_path, SLICE_NONE, NO_FROM_FORM, ret);
+        return refuse_all(in, m, set_refusal(NO_FROM_FORM, ret), ret);
     }
 }
 
@@ -463,13 +471,6 @@ static struct intaking *intaking_new(struct ingest *in, const struct ingest_mess
 }
 
 /* ---------------------------------------------------------------- the way in */
-static bool refuse_all(struct ingest *in, const struct ingest_message *m, const char *reason, struct ingest_reply *ret)
-{
-    for (int i = 0; i < m->rcpt_count; i++)
-        ingest_rejected(in, m->origin, m->reverse_path, m->rcpts[i].address, reason, ret);
-    return false;
-}
-
 static bool scan(struct ingest *in, const struct ingest_message *m, struct header_scan *ret, struct ingest_reply *no)
 {
     struct slice front = body_front(m->body, HEADER_BYTES_MAX + 4);

@@ -98,7 +98,8 @@ struct ingest_message {
 bool ingest_check_mail(struct ingest *in, const struct ingest_origin *o, struct slice reverse_path, struct slice domain,
                        int64_t declared_size, struct ingest_reply *ret);
 /* May mail for this recipient be taken? Address literals (5.1.2), strangers' recipients, quotas. Counts nothing. */
-bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, const struct ingest_rcpt *rcpt, struct ingest_reply *ret);
+bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, struct slice reverse_path, const struct ingest_rcpt *rcpt,
+                       struct ingest_reply *ret);
 
 typedef void ingest_done(void *arg, const struct ingest_reply *reply);
 

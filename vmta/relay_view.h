@@ -56,7 +56,7 @@ struct view_message { /* one recipient */
 };
 
 /* All recipients of a queue, those in memory first; in chunks: visit as often as there are rows, then done. after/next: an opaque
- * key (as text, at most 64 bytes; empty: from the beginning / no more). FL_ENOENT: no such queue. */
+ * key (as text, at most 64 bytes; empty: from the beginning / no more). FL_ENOENT: no such queue. FL_EINVAL: no key of ours. */
 int relay_view_messages(struct relay *r, struct slice queue, struct slice after, int limit,
                         void (*visit)(void *arg, const struct view_message *m),
                         void (*done)(void *arg, struct slice next), void *arg);

@@ -9,6 +9,7 @@
 #include "relay_parts.h"
 #include "relay_view.h"
 #include "selection.h"
+#include "why.h"
 #include "wire.h"
 
 enum {
@@ -36,6 +37,14 @@ static enum view_state parked_state(struct relay *r, const struct envelope *env,
     return VIEW_WAITING;
 }
 
+/* What is due waits on for its queue, and that for its paths. */
+static int64_t not_before_queue(const struct relay *r, const struct queue *q, int64_t due_ms)
+{
+    int64_t next = why_next_attempt(&r->mta, q);
+
+    return next > due_ms ? next : due_ms;
+}
+
 static void visit_parked(struct relay *r, const struct envelope *env, const struct envelope_rcpt *rcpt,
                          void (*visit)(void *arg, const struct view_message *m), void *arg)
 {
@@ -49,8 +58,8 @@ static void visit_parked(struct relay *r, const struct envelope *env, const stru
         row.last_reply = q->last.reply;
     if (row.state == VIEW_HELD)
         row.next_attempt_ms = 0;
-    else if (q && q->next_attempt_ms > row.next_attempt_ms)
-        row.next_attempt_ms = q->next_attempt_ms;
+    else if (q)
+        row.next_attempt_ms = not_before_queue(r, q, row.next_attempt_ms);
     visit(arg, &row);
 }
 
@@ -65,8 +74,8 @@ static void visit_entry(struct relay *r, const struct queue_entry *e, int index,
     if (e->state == ENTRY_READY) {
         row.state = queue_view_state(&r->mta, e->queue);
         row.next_attempt_ms = row.state == VIEW_HELD ? 0 : r->mta.now->wall_ms;
-        if (row.state == VIEW_WAITING && e->queue->next_attempt_ms > row.next_attempt_ms)
-            row.next_attempt_ms = e->queue->next_attempt_ms;
+        if (row.state == VIEW_WAITING)
+            row.next_attempt_ms = not_before_queue(r, e->queue, row.next_attempt_ms);
     }
     if (!row.last_reply.time_ms)
         row.last_reply = e->queue->last.reply;
@@ -183,6 +192,8 @@ int relay_view_messages(struct relay *r, struct slice queue, struct slice after,
     if (!q)
         return FL_ENOENT;
     if (!parse_parked_key(after, &key)) {
+        if (after.n && after.p[0] != 'm')
+            return FL_EINVAL;
         n = list_memory(r, q, after, limit, &more, next, visit, arg);
         if (n < 0)
             return n;

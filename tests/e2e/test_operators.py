@@ -118,6 +118,11 @@ class Waiting(OperatorTest):
         self.assertTrue(eventually(lambda: len([e for e in self.d.accounting() if e["event"] == "dropped"]) == 5))
         self.assertEqual({e["to"] for e in self.d.accounting() if e["event"] == "dropped"}, set(self.ids))
 
+    def test_what_waits_says_when_it_is_tried(self):
+        for row in self.asked("queue", "list"):
+            message, = self.asked("queue", "messages", row["queue"])
+            self.assertEqual(message["next_attempt"][:19], row["next_attempt"][:19])
+
     def test_selectors_meet_and_an_empty_one_is_no_order(self):
         self.assertEqual(self.do("queue", "drop", "--tenant", "acme", "--domain", "*.three.test", "--dry-run"), "1")
         self.assertEqual(self.do("queue", "drop", "--tenant", "globex", "--domain", "*.three.test", "--dry-run"), "0")

@@ -93,6 +93,19 @@ class Clients(DaemonTest):
                 c.sendmail("x@globex.example", ["b@two.test"], TEXT % "x")
         self.assertEqual(sink.messages(), [])
 
+    def test_what_is_refused_is_told_with_its_sender_and_recipient(self):
+        d = self.daemon(self.server(Sink()).port).start()
+        foreign = "From: <x@globex.example>\r\n\r\nhello\r\n"
+        with smtplib.SMTP("127.0.0.1", d.relay, timeout=20, source_address=("127.0.0.2", 0)) as c:
+            c.ehlo()
+            c.mail("news@acme.example")
+            self.assertEqual(c.rcpt("b@[127.0.0.1]")[0], 550)
+            self.assertEqual(c.rcpt("b@two.test")[0], 250)
+            self.assertEqual(c.data(foreign)[0], 550)
+        told = eventually(lambda: [e for e in d.accounting() if e["event"] == "rejected"][1:] and d.accounting())
+        self.assertEqual([(e["from"], e["to"], e["reason"]) for e in told],
+                         [("news@acme.example", "b@[127.0.0.1]", "recipient"), ("news@acme.example", "b@two.test", "from")])
+
     def test_a_server_of_another_make(self):
         mx = self.server(Aio())
         d = self.daemon(mx.port).start()

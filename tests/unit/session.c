@@ -97,7 +97,7 @@ bool ingest_check_mail(struct ingest *in, const struct ingest_origin *o, struct 
     return true;
 }
 
-bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, const struct ingest_rcpt *rcpt,
+bool ingest_check_rcpt(struct ingest *in, const struct ingest_origin *o, struct slice reverse_path, const struct ingest_rcpt *rcpt,
                        struct ingest_reply *ret)
 {
     return true;
