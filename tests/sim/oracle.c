@@ -138,6 +138,7 @@ static void excuse(struct rcpt *r)
 void oracle_crashed(struct oracle *o)
 {
     o->crashes++;
+    oracle_hold_crashed(o);
     each_rcpt(o, excuse);
 }
 
@@ -225,7 +226,7 @@ void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_add
 }
 
 void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from,
-                 const char *address, bool orphan)
+                 const char *address, int64_t sent_ms, bool orphan)
 {
     struct world *w = o->world;
     struct message *m = books_message(o, address, 'm');
@@ -239,6 +240,7 @@ void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_add
         world_broken(w, "%s is sent, and was never accepted", address);
     if (strcmp(from, m->sender))
         world_broken(w, "%s is sent from %s", address, from);
+    oracle_judge_hold(o, m, rcpt, sent_ms);
     if (orphan)
         return; /* it was on its way already */
     if (rcpt->ended)

@@ -27,6 +27,9 @@ int oracle_live(const struct oracle *o);
 int oracle_ended(const struct oracle *o, enum event_kind kind);
 /* An operator's drop may end any recipient from now on. */
 void oracle_may_drop(struct oracle *o);
+/* A hold was answered; a release is asked for. domain, job: NULL: any. */
+void oracle_held(struct oracle *o, const char *tenant, const char *domain, const char *job);
+void oracle_released(struct oracle *o, const char *tenant, const char *domain, const char *job);
 /* Recipients of this domain may bounce by what the DNS says. */
 void oracle_may_bounce(struct oracle *o, const char *domain);
 /* Everything has ended: each recipient once, and its sender was told where it did not arrive. */
@@ -39,6 +42,8 @@ void oracle_event(struct oracle *o, const struct event *e);
 /* The store was opened, the relay not yet: looks at all that is in it. */
 void oracle_recovered(struct oracle *o);
 void oracle_crashed(struct oracle *o);
+/* Nothing is on its way to the disk any more. */
+void oracle_all_durable(struct oracle *o);
 void oracle_reloaded(struct oracle *o);
 void oracle_clock_stepped(struct oracle *o);
 void oracle_connected(struct oracle *o, const struct inet_addr *source, const struct inet_addr *dest);
@@ -46,8 +51,9 @@ void oracle_connected(struct oracle *o, const struct inet_addr *source, const st
 /* ---------------------------------------------------------------- by hosts */
 struct remote;
 void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from);
-/* orphan: from a relay that is dead by now. */
-void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *rcpt, bool orphan);
+/* sent_ms: when its MAIL left the relay (mono); orphan: a relay that is dead by now. */
+void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *rcpt,
+                 int64_t sent_ms, bool orphan);
 void oracle_content(struct oracle *o, const struct remote *r, const char *rcpt, struct slice content);
 int64_t oracle_first_seen(struct oracle *o, const char *rcpt); /* mono */
 /* It said more than it was asked, so that the relay takes one reply for another: nothing can be held against it here. */

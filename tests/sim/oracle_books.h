@@ -5,7 +5,7 @@
 #include "ingest.h"
 #include "oracle.h"
 
-enum { MESSAGES = 400, RCPTS = 8, TEXT = 128 };
+enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, RULES = 64 };
 
 enum handed_in { OFFERED, ACCEPTED, REFUSED, LOST };
 
@@ -30,13 +30,20 @@ struct message {
     enum handed_in state;
     int number, count, length;
     uint64_t seed;
-    char tenant[TEXT], sender[TEXT];
+    char tenant[TEXT], sender[TEXT], job[TEXT];
     struct rcpt rcpts[RCPTS];
     int64_t offered_ms;      /* wall: its age counts from here, however long the COMMIT took */
     int dsns;                /* that arrived, or were refused for good, or ended otherwise */
     /* of the submission, until its end */
     struct ingest_origin origin;
     struct ingest_rcpt to[RCPTS];
+};
+
+/* A hold: from when it was answered until a release was asked for (mono). */
+struct rule {
+    char tenant[TEXT], domain[TEXT], job[TEXT];
+    int64_t from_ms, until_ms;
+    bool durable;
 };
 
 struct oracle {
@@ -47,6 +54,8 @@ struct oracle {
     const char *may_bounce[16];
     int may_bounce_count;
     int crashes;
+    struct rule rules[RULES];
+    int rule_count, durable_rules; /* those before durable_rules are looked at no more */
 };
 
 /* Message n is meant by "<kind>n…": its sender ('s') or one of its recipients ('m'); NULL: nobody that is known. */
@@ -57,6 +66,10 @@ static inline bool has_ended(const struct rcpt *r) { return r->ended > 0 || r->e
 bool books_may_bounce(const struct oracle *o, const struct rcpt *r);
 /* It is old enough, or the clock stepped. */
 bool books_has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r);
+
+/* oracle_hold.c: MAIL for this recipient left the relay then (mono). */
+void oracle_judge_hold(struct oracle *o, const struct message *m, const struct rcpt *rcpt, int64_t sent_ms);
+void oracle_hold_crashed(struct oracle *o);
 
 /* The content that belongs to a message, without its header, unstuffed. */
 void oracle_body(const struct message *m, struct buf *b);

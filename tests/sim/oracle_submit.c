@@ -93,6 +93,8 @@ int oracle_submit(struct oracle *o, const struct submission *s)
     snprintf(m->sender, sizeof m->sender, "s%d@%s", m->number, s->sender_domain);
     o->messages[o->count++] = m;
     fill_origin(m, relay_conf(o->world->relay));
+    if (s->job && m->origin.tenant && m->origin.tenant->steering_headers)
+        snprintf(m->job, sizeof m->job, "%s", s->job);
     for (int i = 0; i < s->count; i++) {
         snprintf(m->rcpts[i].address, TEXT, "m%dr%d@%s", m->number, i, s->domains[i]);
         m->to[i] = (struct ingest_rcpt){ .address = slice_of(m->rcpts[i].address), .domain = slice_of(s->domains[i]) };

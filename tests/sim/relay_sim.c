@@ -44,6 +44,7 @@ enum {
 #define TENANTS \
     "  globex:\n" \
     "    sender_domains: [globex.example]\n" \
+    "    steering_headers: true\n" \
     "    vmtas: [g1, shared]\n" \
     "    route: shared\n" \
     "    routes: [{when: {sender: '*@globex.example'}, to: shared}]\n" \
@@ -250,11 +251,31 @@ static void step_clock(struct world *w)
     world_step_clock(w, by);
 }
 
+/* An order under way. */
+struct order {
+    struct world *world;
+    enum action_kind kind;
+    const char *tenant, *domain, *job; /* NULL: any */
+};
+
 static void on_acted(void *arg, int rc, const struct action_answer *answer, const char *text)
 {
-    struct world *w = arg;
+    struct order *r = arg;
 
-    world_tell(w, "action: %d, %lld matched", rc, rc == 0 ? (long long)answer->matched : 0);
+    world_tell(r->world, "action: %d, %lld matched", rc, rc == 0 ? (long long)answer->matched : 0);
+    if (rc == 0 && r->kind == ACTION_HOLD)
+        oracle_held(r->world->oracle, r->tenant, r->domain, r->job);
+}
+
+/* One of them at a time is answered at once, or lives as long as the world. */
+static void order(struct world *w, const struct action *a, const char *tenant, const char *domain, const char *job)
+{
+    struct order *r = world_keep(w, sizeof *r);
+
+    *r = (struct order){ w, a->kind, tenant, domain, job };
+    if (a->kind == ACTION_RELEASE)
+        oracle_released(w->oracle, tenant, domain, job);
+    relay_act(w->relay, a, on_acted, r);
 }
 
 static void act(struct world *w, enum action_kind kind)
@@ -262,11 +283,14 @@ static void act(struct world *w, enum action_kind kind)
     static const char *const names[] = { "hold", "release", "retry", "move", "drop" };
     size_t who = world_below(w, 3);
     struct action a = { .kind = kind, .tenant = slice_of(senders[who].tenant), .state = VIEW_ANY, .who = SLICE("ops") };
+    const char *domain = NULL, *job = NULL;
 
     if (world_dice(w, 500))
-        a.domain = slice_of(domains[world_below(w, DOMAINS)].name);
+        domain = domains[world_below(w, DOMAINS)].name;
     else if (world_dice(w, 400))
-        a.job = SLICE("j1");
+        job = "j1";
+    a.domain = slice_of(domain ? domain : "");
+    a.job = slice_of(job ? job : "");
     if (kind == ACTION_MOVE)
         a.to = who == 0 ? SLICE("a1") : SLICE("shared");
     if (kind == ACTION_DROP)
@@ -274,7 +298,7 @@ static void act(struct world *w, enum action_kind kind)
     if (kind != ACTION_HOLD && kind != ACTION_DROP)
         oracle_reloaded(w->oracle); /* what waits may be due now */
     world_tell(w, "%s tenant %s domain %.*s job %.*s", names[kind], senders[who].tenant, SLICE_ARG(a.domain), SLICE_ARG(a.job));
-    relay_act(w->relay, &a, on_acted, w);
+    order(w, &a, senders[who].tenant, domain, job);
 }
 
 static void happen(struct world *w)
@@ -321,11 +345,11 @@ static void release_all(struct world *w)
         struct action job = a;
 
         job.job = SLICE("j1");
-        relay_act(w->relay, &a, on_acted, w);
-        relay_act(w->relay, &job, on_acted, w);
+        order(w, &a, senders[i].tenant, NULL, NULL);
+        order(w, &job, senders[i].tenant, NULL, "j1");
         for (int d = 0; d < DOMAINS; d++) {
             a.domain = slice_of(domains[d].name);
-            relay_act(w->relay, &a, on_acted, w);
+            order(w, &a, senders[i].tenant, domains[d].name, NULL);
         }
     }
 }

@@ -306,7 +306,7 @@ static void on_rcpt(struct peer *p, struct slice arg)
         return;
     }
     note_rcpt(p, rcpt);
-    oracle_rcpt(w->oracle, p->remote, &p->source, p->from, rcpt, p->life != w->lives);
+    oracle_rcpt(w->oracle, p->remote, &p->source, p->from, rcpt, p->mail_ms, p->life != w->lives);
     if (m->greylist_ms && w->now.mono_ms - oracle_first_seen(w->oracle, rcpt) < m->greylist_ms) {
         note_verdict(p, rcpt, false);
         reply(p, m->reply_ms, GO_ON, "451 4.7.1 greylisted\r\n");

@@ -41,6 +41,15 @@ bool world_dice(struct world *w, int permille)
     return world_below(w, 1000) < (uint64_t)permille;
 }
 
+void *world_keep(struct world *w, size_t n)
+{
+    void *p = arena_alloc(w->kept, n);
+
+    if (!p)
+        abort();
+    return memset(p, 0, n);
+}
+
 /* ---------------------------------------------------------------- what is told */
 static void tell(struct world *w, const char *format, va_list ap)
 {
@@ -292,6 +301,8 @@ static void one_round(struct world *w)
     relay_turn(w->relay);
     if (store_has_work(w))
         set_disk_turn(w, (int64_t)world_below(w, (uint64_t)w->disk_slowest_ms + 1));
+    else if (!writer_is_stuck(w->store->writer) && !has_ops(&w->store->answers))
+        oracle_all_durable(w->oracle);
     w->turns++;
 }
 
@@ -361,6 +372,7 @@ struct world *world_new(uint64_t seed, bool traced)
     timers_init(&w->events);
     timer_init(&w->disk_turn, on_disk_turn, w);
     buf_init(&w->timeline, 0);
+    w->kept = arena_new(0);
     w->disk = sim_disk_new(rand_next(&w->rand));
     sim_disk_capacity(w->disk, WORLD_DISK_BYTES);
     w->vfs = sim_vfs_new(w->disk);
@@ -389,5 +401,6 @@ void world_free(struct world *w)
     conf_unref(w->conf);
     timers_free(&w->events);
     buf_free(&w->timeline);
+    arena_free(w->kept);
     free(w);
 }

@@ -7,6 +7,7 @@
 #ifndef FL_WORLD_H
 #define FL_WORLD_H
 
+#include "arena.h"
 #include "body.h"
 #include "buf.h"
 #include "clock.h"
@@ -33,6 +34,7 @@ struct world {
     int64_t began_ms;            /* mono */
     struct timers events;        /* of the world: packets, answers, moods */
     struct buf timeline;
+    struct arena *kept;          /* memory that ends with the world */
 
     struct sim_disk *disk;
     struct sim_vfs *vfs;
@@ -82,6 +84,9 @@ void world_turn(struct world *w, int64_t until_ms);
 uint64_t world_below(struct world *w, uint64_t n);
 /* True so often of a thousand. */
 bool world_dice(struct world *w, int permille);
+
+/* Memory that lives as long as the world, zeroed. */
+void *world_keep(struct world *w, size_t n);
 
 /* A line of the timeline: "[  0.030] …". */
 void world_tell(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
