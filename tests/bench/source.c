@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { EVENTS = 256, FAILURES_MAX = 1000, TICK_MS = 1, WAIT_MS = 10000, PAUSE_US = 50000 };
+enum { EVENTS = 256, FAILURES_MAX = 1000, TICK_US = 1000, WAIT_US = 10000000, PAUSE_US = 50000, STDIN_EVENT = UINT32_MAX };
 
 static const char usage[] =
     "usage: source --to A:P [OPTION]...\n\n"
@@ -29,9 +30,13 @@ static const char usage[] =
     "  --from-domain D      of the reverse-path (source.test)\n"
     "  --verp               a reverse-path of its own for each message\n"
     "  --pipelining         envelope and DATA in one write, behind the final dot of the message before\n"
-    "  --rate N             messages a second over all sessions (as fast as it goes)\n"
+    "  --rate N             messages a second over all sessions (as fast as it goes); a message that cannot begin in time, since all\n"
+    "                       sessions are busy, counts its delay as latency\n"
+    "  --wait               logs in with all sessions, says so on stderr, and sends once stdin ends\n"
+    "  --job J              X-Fairlead-Job\n"
     "  --tls none|starttls|implicit\n"
-    "  --auth USER:PASSWORD AUTH PLAIN\n\n"
+    "  --auth USER:PASSWORD AUTH PLAIN\n"
+    "  --users N            logs in as USER0, USER1 … in turn, a connection each; a VMTA's name is then PREFIX<user>-<number>\n\n"
     "Example:\n"
     "  source --to 127.0.0.1:2587 --tls starttls --auth foo:barbaz --from-domain acme.example --messages 1000\n";
 
@@ -43,16 +48,24 @@ int64_t source_now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-bool source_may_begin(struct source *s, uint64_t *ret_number)
+/* When the next message is to begin. */
+static int64_t due_us(const struct source *s)
+{
+    return s->began_us + (int64_t)((double)s->begun * 1e6 / s->options->rate);
+}
+
+bool source_may_begin(struct source *s, uint64_t *ret_number, int64_t *ret_late_us)
 {
     const struct source_options *o = s->options;
+    int64_t now = source_now_us();
 
-    if (s->begun >= o->messages)
+    if (s->begun >= o->messages || !s->released)
         return false;
     if (!s->began_us)
-        s->began_us = source_now_us();
-    if (o->rate > 0 && (double)(source_now_us() - s->began_us) * o->rate / 1e6 < (double)s->begun)
+        s->began_us = now;
+    if (o->rate > 0 && now < due_us(s))
         return false;
+    *ret_late_us = o->rate > 0 ? now - due_us(s) : 0;
     *ret_number = s->begun++;
     return true;
 }
@@ -102,7 +115,8 @@ static bool parse_options(int argc, char **argv, struct source_options *o)
         { "size", 1, NULL, 'l' },    { "recipients", 1, NULL, 'r' }, { "domains", 1, NULL, 'd' }, { "vmtas", 1, NULL, 'V' },
         { "from-domain", 1, NULL, 'f' }, { "verp", 0, NULL, 'v' }, { "pipelining", 0, NULL, 'p' }, { "rate", 1, NULL, 'R' },
         { "tls", 1, NULL, 'T' },     { "auth", 1, NULL, 'a' },     { "vmta-prefix", 1, NULL, 'P' }, { "ledger", 1, NULL, 'L' },
-        { "patience", 1, NULL, 'w' }, { 0 },
+        { "patience", 1, NULL, 'w' }, { "users", 1, NULL, 'u' },     { "job", 1, NULL, 'j' },        { "wait", 0, NULL, 'W' },
+        { 0 },
     };
     bool good = true;
     int c;
@@ -126,6 +140,9 @@ static bool parse_options(int argc, char **argv, struct source_options *o)
         case 'L': o->ledger = optarg; break;
         case 'w': o->patience_us = (int64_t)(atof(optarg) * 1e6); break;
         case 'a': good = parse_auth(optarg, o); break;
+        case 'u': o->users = strtoull(optarg, NULL, 10); break;
+        case 'j': o->job = optarg; break;
+        case 'W': o->waits = true; break;
         default: good = false;
         }
     }
@@ -232,10 +249,13 @@ static bool any_left(const struct loop *l)
 /* What no event of a socket brings on: the rate lets a message go, a pause is over. */
 static void tick(struct loop *l)
 {
+    const struct source *s = l->source;
     int64_t now = source_now_us();
 
-    for (int i = 0; i < l->source->options->sessions; i++) {
-        if (l->sessions[i] && source_session_is_idle(l->sessions[i]))
+    for (int i = 0; i < s->options->sessions; i++) {
+        bool goes = s->begun >= s->options->messages || s->options->rate <= 0 || source_now_us() >= due_us(s);
+
+        if (l->sessions[i] && source_session_is_idle(l->sessions[i]) && s->released && goes)
             go(l, i);
         if (l->again_us[i] && now >= l->again_us[i])
             open_session(l, i);
@@ -244,20 +264,61 @@ static void tick(struct loop *l)
     }
 }
 
+/* How long epoll may sleep: to the moment of the next message, where somebody is free to send it. */
+static int64_t wait_us(const struct loop *l)
+{
+    const struct source *s = l->source;
+    int64_t left = WAIT_US;
+
+    if (s->options->patience_us)
+        left = TICK_US;
+    if (s->options->rate > 0 && s->began_us && s->begun < s->options->messages) {
+        int64_t due = due_us(s) - source_now_us();
+
+        left = due > 0 && due < left ? due : TICK_US; /* overdue: all are busy, and the one that ends takes it */
+    }
+    return left;
+}
+
+/* Waits for the end of stdin like for any other socket; all that comes before is dropped. */
+static void watch_stdin(struct loop *l)
+{
+    struct epoll_event e = { .events = EPOLLIN, .data.u32 = STDIN_EVENT };
+
+    l->source->released = !l->source->options->waits || epoll_ctl(l->epoll, EPOLL_CTL_ADD, STDIN_FILENO, &e) < 0;
+}
+
+static void read_stdin(struct loop *l)
+{
+    char dropped[256];
+
+    if (read(STDIN_FILENO, dropped, sizeof dropped) > 0)
+        return;
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
+    l->source->released = true;
+}
+
 static void run(struct loop *l)
 {
     const struct source_options *o = l->source->options;
-    bool ticks = o->rate > 0 || o->patience_us;
+    bool ticks = o->rate > 0 || o->patience_us || o->waits;
     struct epoll_event events[EVENTS];
 
+    watch_stdin(l);
     l->source->success_us = source_now_us();
     for (int i = 0; i < o->sessions; i++)
         open_session(l, i);
     while (any_left(l)) {
-        int n = epoll_wait(l->epoll, events, EVENTS, ticks ? TICK_MS : WAIT_MS);
+        int64_t us = wait_us(l);
+        struct timespec left = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+        int n = epoll_pwait2(l->epoll, events, EVENTS, &left, NULL);
 
-        for (int i = 0; i < n; i++)
-            go(l, (int)events[i].data.u32);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.u32 == STDIN_EVENT)
+                read_stdin(l);
+            else
+                go(l, (int)events[i].data.u32);
+        }
         if (ticks)
             tick(l);
     }

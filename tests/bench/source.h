@@ -26,7 +26,11 @@ struct source_options {
     const char *vmta_prefix; /* before the number */
     const char *ledger;      /* a file for the numbers of accepted messages, or NULL */
     int64_t patience_us;     /* > 0: a connection that fails is made again after a pause, for so long without any success */
-    double rate;             /* messages a second over all sessions; 0: as fast as it goes */
+    double rate;             /* messages a second over all sessions, each at its own moment, whatever became of those before; 0: as
+                              * fast as it goes */
+    uint64_t users;          /* > 0: each connection logs in as USER0, USER1, … in turn, and names PREFIX<user>-<number> */
+    const char *job;         /* X-Fairlead-Job, or NULL */
+    bool waits;              /* all sessions log in, and send nothing before the end of stdin */
     enum source_tls tls;
     bool pipelining; /* MAIL, RCPT and DATA in one write, and with the final dot of the message before */
     bool verp;       /* a reverse-path of its own for each message */
@@ -40,11 +44,13 @@ struct source {
     SSL_CTX *tls;
     char *content; /* with the final dot */
     size_t content_size;
-    uint64_t begun, accepted, refused, failed_connections, connections;
+    uint64_t begun, accepted, refused, failed_connections, connections, ready;
+    bool released;   /* stdin ended, or nothing waits for it */
     int64_t began_us; /* the first message */
     int64_t success_us;   /* the last accepted message, or the start */
     FILE *ledger;
-    uint32_t *latency_us; /* one for each accepted message: final dot written to 250 read */
+    uint32_t *latency_us; /* one for each accepted message: final dot written to 250 read; with a rate, and what the message was late
+                           * in beginning, so that a stall counts for all that it held up */
 };
 
 struct source_session;
@@ -61,7 +67,7 @@ bool source_session_is_idle(const struct source_session *x);
 bool source_session_go(struct source_session *x);
 
 int64_t source_now_us(void);
-/* Whether the rate lets one more message begin; counts it when it does. */
-bool source_may_begin(struct source *s, uint64_t *ret_number);
+/* Whether the rate lets one more message begin; counts it when it does, and says how late it is for its moment. */
+bool source_may_begin(struct source *s, uint64_t *ret_number, int64_t *ret_late_us);
 
 #endif

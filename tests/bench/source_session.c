@@ -27,11 +27,13 @@ struct source_session {
     size_t out_at, out_end, out_room;
     enum expected expected[EXPECTED_MAX]; /* a ring: the replies that are outstanding */
     unsigned expected_at, expected_count;
+    uint64_t user;      /* with --users: which */
     uint64_t sent_here; /* messages begun on this connection */
     uint64_t number;    /* of the message under way */
     int rcpts_sent;
     bool next_is_begun; /* pipelining: MAIL, RCPT, DATA of the next message are sent */
-    int64_t dot_us;
+    int64_t late_us;    /* of the message under way: behind its moment */
+    int64_t dot_us;     /* when the final dot was written, less what the message was late */
     uint64_t dot_number; /* of the message whose final dot waits for its reply */
 };
 
@@ -52,6 +54,7 @@ struct source_session *source_session_new(struct source *s)
     x->connecting = true;
     x->expected[0] = BANNER;
     x->expected_count = 1;
+    x->user = s->options->users ? s->connections % s->options->users : 0;
     s->connections++;
     return x;
 fail:
@@ -204,7 +207,7 @@ static bool take_number(struct source_session *x)
 
     if (o->per_connection && x->sent_here >= o->per_connection)
         return false;
-    if (!source_may_begin(x->source, &x->number))
+    if (!source_may_begin(x->source, &x->number, &x->late_us))
         return false;
     x->sent_here++;
     x->rcpts_sent = 0;
@@ -234,24 +237,37 @@ static void begin_message(struct source_session *x)
     }
 }
 
+/* The headers that name a VMTA and a job. */
+static int put_steering(const struct source_session *x, char *to, size_t room)
+{
+    const struct source_options *o = x->source->options;
+    unsigned long long vmta = o->vmtas > 0 ? x->number % (uint64_t)o->vmtas : 0;
+    int n = 0;
+
+    if (o->vmtas > 0 && o->users > 0)
+        n = snprintf(to, room, "X-Fairlead-VMTA: %s%llu-%llu\r\n", o->vmta_prefix, (unsigned long long)x->user, vmta);
+    else if (o->vmtas > 0)
+        n = snprintf(to, room, "X-Fairlead-VMTA: %s%llu\r\n", o->vmta_prefix, vmta);
+    if (o->job)
+        n += snprintf(to + n, room - (size_t)n, "X-Fairlead-Job: %.128s\r\n", o->job);
+    return n;
+}
+
 static void put_content(struct source_session *x)
 {
     const struct source_options *o = x->source->options;
     char header[SOURCE_LINE_MAX];
-    int n = 0;
+    int n = put_steering(x, header, sizeof header);
 
-    if (o->vmtas > 0)
-        n = snprintf(header, sizeof header, "X-Fairlead-VMTA: %s%llu\r\n", o->vmta_prefix,
-                     (unsigned long long)(x->number % (uint64_t)o->vmtas));
     n += snprintf(header + n, sizeof header - (size_t)n, "Message-ID: <%llu@%s>\r\n", (unsigned long long)x->number, o->from_domain);
     put(x, header, (size_t)n);
     put(x, x->source->content, x->source->content_size);
     x->expected[(x->expected_at + x->expected_count++) % EXPECTED_MAX] = DOT;
     x->dot_number = x->number;
+    x->dot_us = source_now_us() - x->late_us;
     x->next_is_begun = o->pipelining && take_number(x);
     if (x->next_is_begun)
         put_group(x);
-    x->dot_us = source_now_us();
 }
 
 static void start_tls(struct source_session *x)
@@ -270,10 +286,23 @@ static void put_auth(struct source_session *x)
 {
     const struct source_options *o = x->source->options;
     unsigned char plain[256], text[SOURCE_LINE_MAX / 2];
-    int n = snprintf((char *)plain, sizeof plain, "%c%s%c%s", 0, o->user, 0, o->password);
+    char number[24] = "";
+    int n;
 
+    if (o->users > 0)
+        snprintf(number, sizeof number, "%llu", (unsigned long long)x->user);
+    n = snprintf((char *)plain, sizeof plain, "%c%s%s%c%s", 0, o->user, number, 0, o->password);
     EVP_EncodeBlock(text, plain, n);
     put_line(x, AUTH, "AUTH PLAIN %s\r\n", text);
+}
+
+static void logged_in(struct source_session *x)
+{
+    struct source *s = x->source;
+
+    if (s->options->waits && ++s->ready == (uint64_t)s->options->sessions)
+        fprintf(stderr, "ready\n");
+    begin_message(x);
 }
 
 static void after_ehlo(struct source_session *x)
@@ -285,7 +314,7 @@ static void after_ehlo(struct source_session *x)
     else if (o->user)
         put_auth(x);
     else
-        begin_message(x);
+        logged_in(x);
 }
 
 /* ---------------------------------------------------------------- what is heard */
@@ -334,7 +363,7 @@ static void handle_reply(struct source_session *x, const char *line)
         start_tls(x);
         break;
     case AUTH:
-        begin_message(x);
+        logged_in(x);
         break;
     case MAIL:
         if (!o->pipelining)

@@ -39,6 +39,12 @@ def pss_kib(pid):
         return 0
 
 
+def anonymous_kib(pid):
+    """Resident memory that no file stands behind: heap and stacks."""
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Anonymous:"))
+
+
 class Watch:
     """CPU seconds used by a process tree inside the block, and the most memory (proportional set size) that it had."""
 

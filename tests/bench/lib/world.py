@@ -43,7 +43,8 @@ class Sink:
 
 
 class World:
-    def __init__(self, build, folder, sink_port, domains=None, defaults=None, tenants=None):
+    def __init__(self, build, folder, sink_port, domains=None, defaults=None, tenants=None, amend=None):
+        """amend: called with the configuration before it is written, to change what the other arguments do not."""
         self.build, self.folder = build, folder
         self.port, self.http = free_port(), free_port()
         self.conf, self.log = os.path.join(folder, "fairlead.yaml"), os.path.join(folder, "log")
@@ -59,6 +60,13 @@ class World:
             "admin": {"socket": "control.sock"},
             "accounting": [{"file": os.path.join(folder, "accounting.jsonl")}],
         }
+        if amend:
+            amend(doc)
+        self.write(doc)
+
+    def write(self, doc):
+        """JSON is YAML."""
+        self.doc = doc
         with open(self.conf, "w") as f:
             json.dump(doc, f, indent=1)
         os.chmod(self.conf, 0o600)
@@ -98,9 +106,9 @@ class World:
         with open("/proc/%d/status" % self.p.pid) as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
 
-    def source(self, tenant, messages, *args):
+    def source(self, tenant, messages, *args, **popen):
         """A load of one customer, under way: a Popen whose stdout is its JSON."""
         user, password = USERS[tenant]
         return subprocess.Popen([os.path.join(self.build, "tests", "bench", "source"), "--to", "127.0.0.1:%d" % self.port, "--auth", user + ":" + password,
                                  "--from-domain", tenant + ".example", "--vmta-prefix", tenant, "--vmtas", str(len(VMTAS[tenant])), "--messages", str(messages), *args],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **popen})
