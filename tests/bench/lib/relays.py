@@ -52,13 +52,13 @@ class Relay:
 
     def __init__(self, a, folder, sink_port):
         self.a, self.folder, self.sink_port, self.port = a, folder, sink_port, free_port()
-        self.strace_file = os.path.join(folder, "strace")
+        self.strace_file, self.strace_args = os.path.join(folder, "strace"), []
         self.delivered_before = 0
         os.makedirs(folder)
 
     def launch(self, argv, strace):
         if strace:
-            argv = ["strace", "-f", "-c", "-o", self.strace_file, *argv]
+            argv = ["strace", "-f", "-c", "-o", self.strace_file, *self.strace_args, *argv]
         self.log = open(os.path.join(self.folder, "log"), "ab")
         self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.pid = self.p.pid
