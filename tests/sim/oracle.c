@@ -94,6 +94,38 @@ static bool ends(enum event_kind kind)
     return kind == EVENT_DELIVERED || kind == EVENT_BOUNCED || kind == EVENT_EXPIRED || kind == EVENT_DROPPED;
 }
 
+static int tenant_index(const struct conf *c, const char *domain)
+{
+    for (int i = 0; i < c->tenant_count; i++)
+        if (tenant_may_send_as(&c->tenants[i], slice_of(domain)))
+            return i;
+    return -1;
+}
+
+void oracle_mail_refused(struct oracle *o, const char *from, bool certain)
+{
+    const char *at = strchr(from, '@');
+    int who = at && certain ? tenant_index(o->world->conf, at + 1) : -1;
+
+    for (int i = 0; i < TENANTS; i++)
+        if (who < 0 || i == who) /* a null reverse-path, or a host that lied, may be anybody's */
+            o->refused_ms[i] = o->world->now.mono_ms;
+}
+
+/* A refusal at MAIL sets back the queues of its sender; others only when it came for two tenants. 421 speaks of the host. */
+static void judge_setback(struct oracle *o, const struct event *e)
+{
+    const struct conf_tenant *t = conf_tenant(o->world->conf, e->tenant);
+    int refused = 0;
+
+    if (!slice_eq(e->stage, SLICE("mail")) || e->code < 400 || e->code == 421 || !t || t->index >= TENANTS)
+        return;
+    for (int i = 0; i < TENANTS; i++)
+        refused += o->refused_ms[i] != 0;
+    if (!o->refused_ms[t->index] && refused < 2)
+        world_broken(o->world, "%.*s is set back for another tenant's sender: %d %.*s", SLICE_ARG(e->queue), e->code, SLICE_ARG(e->text));
+}
+
 void oracle_event(struct oracle *o, const struct event *e)
 {
     struct world *w = o->world;
@@ -102,6 +134,7 @@ void oracle_event(struct oracle *o, const struct event *e)
     struct message *dsn;
 
     if (e->kind == EVENT_PATH_DEFERRED) {
+        judge_setback(o, e);
         world_tell(w, "%.*s  waits: %.*s %d %.*s", SLICE_ARG(e->queue), SLICE_ARG(e->stage), e->code, SLICE_ARG(e->text));
         return;
     }
@@ -178,13 +211,41 @@ static int count_site(const struct world *w, const struct inet_addr *source, int
     return n;
 }
 
+static bool goes_to(const struct queue *q, const struct inet_addr *dest)
+{
+    for (int i = 0; q->site && i < q->site->target_count; i++)
+        if (inet_addr_eq(&q->site->targets[i].addr, dest))
+            return true;
+    return false;
+}
+
+/* The most that any queue whose mail goes there may have, by the configuration. */
+static int64_t site_limit(struct world *w, const struct conf_vmta *v, const struct inet_addr *dest)
+{
+    int64_t limit = 0;
+
+    for (const struct queue *q = w->relay->mta.queues.by_name; q; q = queues_next(q)) {
+        const struct conf_tenant *t = conf_tenant(w->conf, q->key.tenant);
+        struct policy p;
+
+        if (!goes_to(q, dest) || (q->recipients == 0 && q->pending == 0))
+            continue;
+        if (!t || !v)
+            return INT64_MAX; /* what a reload took away is sent by the old rules */
+        policy_resolve(w->conf, t, v, q->key.domain, &p);
+        if (policy_number(&p, SET_MAX_CONNECTIONS) > limit)
+            limit = policy_number(&p, SET_MAX_CONNECTIONS);
+    }
+    return limit;
+}
+
 void oracle_connected(struct oracle *o, const struct inet_addr *source, const struct inet_addr *dest)
 {
     struct world *w = o->world;
     const struct remote *r = remote_at(w, dest);
     const struct conf_vmta *v = vmta_of(w->conf, source);
     char text[INET_TEXT];
-    int64_t limit = settings_get(&w->conf->defaults, SET_MAX_CONNECTIONS)->number, total = 0;
+    int64_t limit = r ? site_limit(w, v, dest) : 0, total = 0;
     const struct inet_addr any = { 0 };
 
     inet_addr_text(source, text);

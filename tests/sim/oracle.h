@@ -54,6 +54,8 @@ void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_add
 /* sent_ms: when its MAIL left the relay (mono); orphan: a relay that is dead by now. */
 void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *rcpt,
                  int64_t sent_ms, bool orphan);
+/* MAIL from this address was refused; certain: in a reply that the relay had to understand. */
+void oracle_mail_refused(struct oracle *o, const char *from, bool certain);
 void oracle_content(struct oracle *o, const struct remote *r, const char *rcpt, struct slice content);
 int64_t oracle_first_seen(struct oracle *o, const char *rcpt); /* mono */
 /* It said more than it was asked, so that the relay takes one reply for another: nothing can be held against it here. */

@@ -5,7 +5,7 @@
 #include "ingest.h"
 #include "oracle.h"
 
-enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, RULES = 64 };
+enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, RULES = 64, TENANTS = 8 };
 
 enum handed_in { OFFERED, ACCEPTED, REFUSED, LOST };
 
@@ -33,6 +33,10 @@ struct message {
     char tenant[TEXT], sender[TEXT], job[TEXT];
     struct rcpt rcpts[RCPTS];
     int64_t offered_ms;      /* wall: its age counts from here, however long the COMMIT took */
+    int64_t offered_mono_ms; /* the same, mono */
+    int life;                /* of the world, then */
+    int64_t max_queued;      /* recipients of its tenant, and its rate, as they were then */
+    struct rate max_rate;
     int dsns;                /* that arrived, or were refused for good, or ended otherwise */
     /* of the submission, until its end */
     struct ingest_origin origin;
@@ -54,6 +58,7 @@ struct oracle {
     const char *may_bounce[16];
     int may_bounce_count;
     int crashes;
+    int64_t refused_ms[TENANTS]; /* mono: a tenant's MAIL was refused last; 0: never; in the order of the configuration */
     struct rule rules[RULES];
     int rule_count, durable_rules; /* those before durable_rules are looked at no more */
 };
@@ -70,6 +75,9 @@ bool books_has_expired(const struct oracle *o, const struct message *m, const st
 /* oracle_hold.c: MAIL for this recipient left the relay then (mono). */
 void oracle_judge_hold(struct oracle *o, const struct message *m, const struct rcpt *rcpt, int64_t sent_ms);
 void oracle_hold_crashed(struct oracle *o);
+
+/* oracle_quota.c: this message was accepted just now. */
+void oracle_judge_quota(struct oracle *o, const struct message *m);
 
 /* The content that belongs to a message, without its header, unstuffed. */
 void oracle_body(const struct message *m, struct buf *b);

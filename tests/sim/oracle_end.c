@@ -1,5 +1,6 @@
 /* oracle_end.c: the sums at the end of a world: all has ended, everybody was told, and the relay counts what is there. See oracle.h. */
 #include "oracle_books.h"
+#include "job.h"
 #include "relay_parts.h"
 
 void oracle_all_ended(struct oracle *o)
@@ -25,6 +26,27 @@ void oracle_all_ended(struct oracle *o)
     }
 }
 
+/* A campaign's sums are exact, whatever happened: all that was accepted has ended, once. */
+static void audit_job(struct oracle *o, const struct job *j)
+{
+    int64_t accepted = 0, ended = j->delivered + j->bounced + j->expired + j->dropped, heard[EVENTS] = { 0 };
+
+    for (int i = 0; i < o->count; i++) {
+        const struct message *m = o->messages[i];
+
+        if (m->state != ACCEPTED || !slice_eq(slice_of(m->tenant), j->tenant) || !slice_eq(slice_of(m->job), j->job))
+            continue;
+        accepted += m->count;
+        for (int k = 0; k < m->count; k++)
+            heard[m->rcpts[k].kind] += m->rcpts[k].ended > 0;
+    }
+    if (j->queued != 0 || j->ready != 0 || ended != accepted || j->delivered < heard[EVENT_DELIVERED] ||
+        j->bounced < heard[EVENT_BOUNCED] || j->expired < heard[EVENT_EXPIRED] || j->dropped < heard[EVENT_DROPPED])
+        world_broken(o->world, "job %s counts %lld queued, %lld delivered, %lld bounced, %lld expired, %lld dropped; %lld were accepted",
+                     j->name, (long long)j->queued, (long long)j->delivered, (long long)j->bounced, (long long)j->expired,
+                     (long long)j->dropped, (long long)accepted);
+}
+
 void oracle_audit(struct oracle *o)
 {
     struct world *w = o->world;
@@ -38,4 +60,8 @@ void oracle_audit(struct oracle *o)
     if (m->queues.total.recipients != 0 || m->queues.memory_rcpts != 0)
         world_broken(w, "all queues are empty, and %lld recipients are counted, %lld in memory",
                      (long long)m->queues.total.recipients, (long long)m->queues.memory_rcpts);
+    if (w->lives == 1 && w->budget.used != 0)
+        world_broken(w, "all queues are empty, and %lld bytes of bodies are in memory", (long long)w->budget.used);
+    for (const struct job *j = m->jobs->by_name; j && !o->stepped; j = jobs_next((struct job *)j))
+        audit_job(o, j);
 }

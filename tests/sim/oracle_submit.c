@@ -65,6 +65,8 @@ static void on_answer(void *arg, const struct ingest_reply *reply)
     if (m->state != OFFERED)
         world_broken(w, "message %d is answered twice", m->number);
     m->state = reply->code == 250 ? ACCEPTED : REFUSED;
+    if (m->state == ACCEPTED)
+        oracle_judge_quota(m->oracle, m);
     world_tell(w, "m%d %s: %d %s", m->number, m->state == ACCEPTED ? "accepted" : "refused", reply->code, reply->enhanced);
 }
 
@@ -104,6 +106,10 @@ int oracle_submit(struct oracle *o, const struct submission *s)
         m->state = REFUSED; /* the configuration has it no more */
         return m->number;
     }
+    m->offered_mono_ms = o->world->now.mono_ms;
+    m->life = o->world->lives;
+    m->max_queued = m->origin.tenant->max_queued_recipients;
+    m->max_rate = m->origin.tenant->max_accept_rate;
     im.origin = &m->origin;
     im.reverse_path = slice_of(m->sender);
     im.reverse_path_domain = slice_of(s->sender_domain);

@@ -30,16 +30,21 @@ enum {
 };
 
 #define COMMON \
-    "server: {hostname: relay.sim.test, data_dir: /nowhere, user: '', postmaster: postmaster@acme.example}\n" \
+    "server:\n" \
+    "  {hostname: relay.sim.test, data_dir: /nowhere, user: '', postmaster: postmaster@acme.example, total_max_connections: 40,\n" \
+    "   memory: {ready_recipients: 40}}\n" \
     "defaults:\n" \
     "  {tls: opportunistic, max_connections: 3, max_messages_per_connection: 5, idle_timeout: 5s, ip_families: [ipv4]}\n" \
     "domains:\n" \
     "  d1.test: {max_recipients_per_message: 2}\n" \
-    "  d2.test: {max_message_rate: 60/m}\n"
+    "  d0.test: {max_connections: 2}\n" \
+    "  d2.test: {max_message_rate: 60/m}\n" \
+    "  d5.test: {max_connections: 1}\n"
 #define VMTAS \
     "vmtas:\n" \
     "  a1: {source_addresses: [192.0.2.1], hostname: a1.acme.example}\n" \
-    "  shared: {source_addresses: [192.0.2.9, 192.0.2.10], hostname: shared.sim.test, total_max_connections: 5}\n" \
+    "  shared: {source_addresses: [192.0.2.9, 192.0.2.10], hostname: shared.sim.test, total_max_connections: 5,\n" \
+    "           total_max_message_rate: 240/m}\n" \
     "  g1: {source_addresses: [192.0.2.5], hostname: g1.globex.example}\n"
 #define TENANTS \
     "  globex:\n" \
@@ -50,13 +55,15 @@ enum {
     "    routes: [{when: {sender: '*@globex.example'}, to: shared}]\n" \
     "    retry: {first: 1m, factor: 2, max: 10m, jitter: 10%}\n" \
     "    expire_after: 3h\n" \
-    "    delivery_pool: {share: 3, max_connections: 4}\n" \
+    "    delivery_pool: {share: 3, max_connections: 4, max_message_rate: 120/m}\n" \
+    "    max_queued: {recipients: 40}\n" \
     "  initech:\n" \
     "    sender_domains: [initech.example]\n" \
     "    vmtas: [shared]\n" \
     "    route: shared\n" \
     "    retry: 5m\n" \
-    "    expire_after: 2d\n"
+    "    expire_after: 2d\n" \
+    "    max_accept_rate: 30/m\n"
 #define ACME(vmtas, to) \
     "  acme:\n" \
     "    sender_domains: [acme.example]\n" \

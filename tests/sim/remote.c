@@ -213,6 +213,8 @@ static bool agrees(struct peer *p, enum remote_stage at, int64_t wait_ms)
 
         if (at >= AT_DATA)
             end_transaction(p);
+        if (at == AT_MAIL)
+            oracle_mail_refused(w->oracle, p->from, !p->lied);
         if (at == AT_RCPT)
             five ? oracle_no(w->oracle, p->rcpts[p->rcpt_count]) : note_verdict(p, p->rcpts[p->rcpt_count], false);
         for (int i = 0; i < p->rcpt_count && at > AT_RCPT; i++)
@@ -282,7 +284,10 @@ static void on_mail(struct peer *p, struct slice arg)
     p->early_ms = p->before_ms;
     at = strchr(p->from, '@');
     oracle_mail(p->remote->world->oracle, p->remote, &p->source, p->ehlo, p->from);
+    if (p->lied)
+        oracle_mail_refused(p->remote->world->oracle, p->from, false); /* whatever reply it takes for this one's */
     if (m->refused_sender && at && strcmp(at + 1, m->refused_sender) == 0) {
+        oracle_mail_refused(p->remote->world->oracle, p->from, !p->lied);
         reply(p, m->reply_ms, GO_ON, "451 4.7.1 not from this sender\r\n");
         return;
     }
