@@ -190,7 +190,7 @@ const struct schema_key schema_keys[] = {
     { .in = BLOCK_DNS, .name = "timeout", .type = VALUE_SPAN, .offset = CONF(dns.timeout_ms), .min = 1, .max = 10 * MINUTE_MS,
       .fallback = "10s", .example = "10s", .help = "Longest wait for an answer." },
     { .in = BLOCK_DNS, .name = "hosts", .forms = FORM_NAMED_LISTS, .type = VALUE_ADDRESS, .names = NAME_HOST, .fallback = "{}",
-      .example = "{mx.example.com: [192.0.2.25]}", .help = "Addresses of names, looked at first." },
+      .example = "{mx.example.com: [192.0.2.25]}", .help = "Addresses of names, recipient domains among them, looked at first: nobody is asked for these." },
 
     /* ---- delivery settings */
     { .in = BLOCK_DELIVERY, .name = "tls", .type = VALUE_CHOICE, .setting = SETTING(SET_TLS),

@@ -70,12 +70,11 @@ struct one {
     json_t *json;
 };
 
-static void take_queue(void *arg, const struct view_queue *q, const struct view_limit *limits, int limit_count,
-                       struct slice protocol)
+static void take_queue(void *arg, const struct view_queue *q, const struct view_details *d)
 {
     struct one *o = arg;
 
-    o->json = admin_queue_details(q, limits, limit_count, protocol, o->call->ports->now->wall_ms);
+    o->json = admin_queue_details(q, d, o->call->ports->now->wall_ms);
 }
 
 void call_queue(struct admin_call *c)

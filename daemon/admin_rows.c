@@ -62,18 +62,32 @@ static json_t *protocol_lines(struct slice protocol)
     return lines;
 }
 
-json_t *admin_queue_details(const struct view_queue *q, const struct view_limit *limits, int limit_count, struct slice protocol,
-                            int64_t now_ms)
+static json_t *without_tls_row(const struct view_without_tls *w)
+{
+    struct admin_object o = admin_object();
+    char ip[INET_TEXT];
+
+    inet_addr_text(&w->mx_ip, ip);
+    admin_put(&o, "mx_ip", json_string(ip));
+    admin_put(&o, "until", admin_time(w->until_ms));
+    return admin_object_end(&o);
+}
+
+json_t *admin_queue_details(const struct view_queue *q, const struct view_details *d, int64_t now_ms)
 {
     struct admin_object o = { admin_queue_row(q, now_ms), false };
-    json_t *list = json_array();
+    json_t *limits = json_array(), *without_tls = json_array();
 
     o.has_failed = !o.json;
-    for (int i = 0; i < limit_count; i++)
-        if (json_array_append_new(list, limit_row(&limits[i])) < 0)
+    for (int i = 0; i < d->limit_count; i++)
+        if (json_array_append_new(limits, limit_row(&d->limits[i])) < 0)
             o.has_failed = true;
-    admin_put(&o, "limits", list);
-    admin_put(&o, "protocol", protocol_lines(protocol));
+    for (int i = 0; i < d->without_tls_count; i++)
+        if (json_array_append_new(without_tls, without_tls_row(&d->without_tls[i])) < 0)
+            o.has_failed = true;
+    admin_put(&o, "limits", limits);
+    admin_put(&o, "without_tls", without_tls);
+    admin_put(&o, "protocol", protocol_lines(d->protocol));
     return admin_object_end(&o);
 }
 

@@ -9,8 +9,7 @@
 
 json_t *admin_queue_row(const struct view_queue *q, int64_t now_ms);
 /* `queue show`: the row with limits and the last protocol lines. */
-json_t *admin_queue_details(const struct view_queue *q, const struct view_limit *limits, int limit_count, struct slice protocol,
-                            int64_t now_ms);
+json_t *admin_queue_details(const struct view_queue *q, const struct view_details *d, int64_t now_ms);
 json_t *admin_message_row(const struct view_message *m);
 /* `message show`: the object without its recipients and headers, and one recipient of it. */
 json_t *admin_message_object(const struct envelope *env);

@@ -141,11 +141,32 @@ static void limits_of(const struct relay *r, const struct queue *q, struct limit
     add_limit(ret, "connections of the relay", m->sched.total.used, m->sched.total.max, (struct conf_place){ 0 });
 }
 
+static bool is_named(const struct view_details *d, const struct inet_addr *a)
+{
+    for (int i = 0; i < d->without_tls_count; i++)
+        if (inet_addr_eq(&d->without_tls[i].mx_ip, a))
+            return true;
+    return false;
+}
+
+static void hosts_without_tls(const struct mta *m, const struct queue *q, struct view_details *ret)
+{
+    for (int i = 0; i < q->turn_count; i++)
+        for (const struct path_host *h = q->turns[i].path->hosts; h; h = h->next) {
+            if (h->no_tls_until_ms <= m->now->mono_ms || is_named(ret, &h->addr))
+                continue;
+            if (ret->without_tls_count == VIEW_WITHOUT_TLS_MAX)
+                return;
+            ret->without_tls[ret->without_tls_count++] =
+                (struct view_without_tls){ h->addr, m->now->wall_ms + h->no_tls_until_ms - m->now->mono_ms };
+        }
+}
+
 bool relay_view_queue(struct relay *r, struct slice name,
-                      void (*visit)(void *arg, const struct view_queue *q, const struct view_limit *limits, int limit_count,
-                                    struct slice protocol), void *arg)
+                      void (*visit)(void *arg, const struct view_queue *q, const struct view_details *d), void *arg)
 {
     struct queue *q = queues_find(&r->mta.queues, name);
+    struct view_details details = { 0 };
     struct limit_rows limits;
     struct view_queue row;
     struct buf why;
@@ -155,7 +176,11 @@ bool relay_view_queue(struct relay *r, struct slice name,
     buf_init(&why, WHY_SIZE);
     queue_row(r, q, &why, &row);
     limits_of(r, q, &limits);
-    visit(arg, &row, limits.row, limits.count, q->protocol.reply.text);
+    details.limits = limits.row;
+    details.limit_count = limits.count;
+    details.protocol = q->protocol.reply.text;
+    hosts_without_tls(&r->mta, q, &details);
+    visit(arg, &row, &details);
     buf_free(&why);
     return true;
 }

@@ -40,10 +40,24 @@ struct view_filter {
  * hold names them. visit returns false to stop. Returns whether there are more behind the last one visited. */
 bool relay_view_queues(struct relay *r, const struct view_filter *f, struct slice after, int limit,
                        bool (*visit)(void *arg, const struct view_queue *q), void *arg);
-/* One queue by its name. false: there is none. limits and protocol (newline-separated lines) may be NULL; borrowed inside visit. */
+struct view_without_tls {    /* a host that is spoken to in clear since its handshake failed (`tls: opportunistic`) */
+    struct inet_addr mx_ip;
+    int64_t until_ms;        /* wall */
+};
+
+enum { VIEW_WITHOUT_TLS_MAX = 16 };
+
+struct view_details {        /* of `queue show` */
+    const struct view_limit *limits;
+    int limit_count;
+    struct view_without_tls without_tls[VIEW_WITHOUT_TLS_MAX];
+    int without_tls_count;
+    struct slice protocol;   /* lines of the last failed session */
+};
+
+/* One queue by its name. false: there is none. Details are borrowed inside visit. */
 bool relay_view_queue(struct relay *r, struct slice name,
-                      void (*visit)(void *arg, const struct view_queue *q, const struct view_limit *limits, int limit_count,
-                                    struct slice protocol), void *arg);
+                      void (*visit)(void *arg, const struct view_queue *q, const struct view_details *d), void *arg);
 
 /* ---------------------------------------------------------------- messages */
 struct view_message { /* one recipient */

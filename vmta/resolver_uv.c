@@ -332,6 +332,11 @@ struct resolver_query *resolver_mx(struct resolver *r, struct slice domain,
         return NULL;
     q->mx_done = done;
     add_lookup(q, DNS_TYPE_MX);
+    if (conf_host(r->conf, slice_of(q->name))) { /* looked at first: what it names is asked nobody for */
+        fail(&q->replies[0], DNS_NODATA, "dns.hosts names its addresses");
+        q->replies[0].ttl_ms = RESOLVER_HOSTS_TTL_MS;
+        return answer_now(q);
+    }
     return begin(q);
 }
 

@@ -50,6 +50,12 @@ static const struct print_column limit_columns[] = {
     { "BINDS", "binds", PRINT_TEXT }, { "SET AT", "at", PRINT_TEXT }, { 0 },
 };
 
+static const struct print_column without_tls_columns[] = {
+    { "MX IP", "mx_ip", PRINT_TEXT },
+    { "UNTIL", "until", PRINT_TIME },
+    { 0 },
+};
+
 static int queue_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     if (argc > 1)
@@ -134,11 +140,15 @@ const struct cmd cmd_queue_list = {
 static void print_details(const json_t *queue)
 {
     const json_t *lines = json_object_get(queue, "protocol");
-    struct print_table limits = { .columns = limit_columns };
+    struct print_table limits = { .columns = limit_columns }, without_tls = { .columns = without_tls_columns };
 
     if (json_array_size(json_object_get(queue, "limits"))) {
         puts("\nLimits in force:");
         print_rows(&limits, json_object_get(queue, "limits"));
+    }
+    if (json_array_size(json_object_get(queue, "without_tls"))) {
+        puts("\nHosts spoken to without TLS, since their handshake failed:");
+        print_rows(&without_tls, json_object_get(queue, "without_tls"));
     }
     if (json_array_size(lines))
         puts("\nThe last failed session:");

@@ -43,6 +43,16 @@ class ByMx(DaemonTest):
         self.submit(d, "b@two.example")
         self.assertEqual(len(host.wait(1)), 1)
 
+    def test_what_dns_hosts_names_is_asked_nobody_for(self):
+        port = free_port()
+        host = self.server(Sink(ip="127.0.0.21", port=port))
+        d = self.daemon()
+        d.config["dns"] = {"servers": ["127.0.0.1:%d" % free_port()], "timeout": "3s", "hosts": {"two.example": ["127.0.0.21"]}}
+        d.config["defaults"]["port"] = port
+        d.start()
+        self.submit(d, "b@two.example")
+        self.assertEqual(len(host.wait(1)), 1)
+
     def test_a_null_mx_bounces_at_once(self):
         d = self.relay({"two.example": ["@ MX 0 ."]}, free_port())
         self.submit(d, "b@two.example")

@@ -112,6 +112,16 @@ class Policies(TlsTest):
             self.assertTrue(eventually(lambda: len(mx.seen) == n))
         self.assertEqual(mx.verbs().count("STARTTLS"), 1)
 
+    def test_who_is_spoken_to_in_clear_since_then_is_shown(self):
+        mx = self.servers["broken"]
+        mx.answer = lambda verb, line: "451 4.2.1 later" if verb == "RCPT" else None
+        self.submit(self.d, "b@opportunistic.broken.test")
+        queue = "acme/a1/opportunistic.broken.test"
+        self.assertTrue(eventually(lambda: "MAIL" in mx.verbs() and self.d.cli("queue", "show", queue).returncode == 0))
+        shown = json.loads(self.d.cli("queue", "show", queue, "--json").stdout)["without_tls"]
+        self.assertEqual([row["mx_ip"] for row in shown], [HOST])
+        self.assertIn("without TLS", self.d.cli("queue", "show", queue).stdout)
+
     def test_without_tls_fallback_a_broken_handshake_is_never_answered_with_clear_text(self):
         self.d.stop()
         self.d.config["defaults"]["tls_fallback"] = False

@@ -309,7 +309,7 @@ static void a_queue_row_has_all_its_fields(void **state)
     static const char *const keys[] = {
         "queue",      "tenant",   "vmta",         "domain",      "state",     "messages",          "recipients",
         "bytes",      "oldest_s", "next_attempt", "connections", "in_flight", "delivered_per_min", "why",
-        "last_reply", "limits",   "protocol"
+        "last_reply", "limits",   "protocol",     "without_tls"
     };
     json_t *row = json_of(get(*state, "/v1/queues/acme/mta1/d0.test"), 200);
 
@@ -319,6 +319,7 @@ static void a_queue_row_has_all_its_fields(void **state)
     assert_string_equal(json_string_value(at(at(row, "last_reply"), "text")), "greylisted \xEF\xBF\xBD[31m\xEF\xBF\xBD");
     assert_int_equal(json_array_size(at(row, "protocol")), 3);
     assert_string_equal(json_string_value(at(json_array_get(at(row, "limits"), 0), "at")), "fairlead.yaml:12");
+    assert_string_equal(json_string_value(at(json_array_get(at(row, "without_tls"), 0), "mx_ip")), "192.0.2.1");
     json_decref(row);
 }
 

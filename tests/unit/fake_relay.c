@@ -107,9 +107,7 @@ bool relay_view_queues(struct relay *r, const struct view_filter *f, struct slic
 }
 
 bool relay_view_queue(struct relay *r, struct slice name,
-                      void (*visit)(void *arg, const struct view_queue *q, const struct view_limit *limits, int limit_count,
-                                    struct slice protocol),
-                      void *arg)
+                      void (*visit)(void *arg, const struct view_queue *q, const struct view_details *d), void *arg)
 {
     const struct view_limit limit = { "connections of the path", SLICE("1"), SLICE("1"), { "fairlead.yaml", 12, 3 }, true };
     char text[64];
@@ -118,7 +116,10 @@ bool relay_view_queue(struct relay *r, struct slice name,
     fill_queue(0, text, &q);
     if (!slice_eq(name, q.name))
         return false;
-    visit(arg, &q, &limit, 1, SLICE("S: 220 mx\nC: RCPT TO:<u@d0.test>\nS: 451 4.7.1 greylisted"));
+    visit(arg, &q, &(struct view_details){
+        .limits = &limit, .limit_count = 1, .without_tls = { { { 4, { 192, 0, 2, 1 } }, 1764000060000 } }, .without_tls_count = 1,
+        .protocol = SLICE("S: 220 mx\nC: RCPT TO:<u@d0.test>\nS: 451 4.7.1 greylisted"),
+    });
     return true;
 }
 
