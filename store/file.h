@@ -35,6 +35,7 @@ struct disk_ops {
     void (*close)(struct disk *d);
     int (*open)(struct disk *d, const char *name, enum file_mode mode, struct file **ret);
     int (*unlink)(struct disk *d, const char *name);
+    int (*rename)(struct disk *d, const char *from, const char *to);
     int (*sync)(struct disk *d);
     int (*list)(struct disk *d, int (*each)(void *arg, const char *name), void *arg);
     int64_t (*free_space)(struct disk *d);
@@ -70,7 +71,14 @@ static inline int disk_unlink(struct disk *d, const char *name)
     return d->ops->unlink(d, name);
 }
 
-/* Makes the names durable: what was created or removed. */
+/* Gives a file another name, in one step; one that had it before is removed. FL_ENOENT. Durable after disk_sync: until then a
+ * power cut may leave it under either name, or under both. */
+static inline int disk_rename(struct disk *d, const char *from, const char *to)
+{
+    return d->ops->rename(d, from, to);
+}
+
+/* Makes the names durable: what was created, renamed or removed. */
 static inline int disk_sync(struct disk *d)
 {
     return d->ops->sync(d);

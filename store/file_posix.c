@@ -174,6 +174,11 @@ static int posix_unlink(struct disk *d, const char *name)
     return unlinkat(disk_of(d)->fd, name, 0) == 0 ? 0 : errno_code();
 }
 
+static int posix_rename(struct disk *d, const char *from, const char *to)
+{
+    return renameat(disk_of(d)->fd, from, disk_of(d)->fd, to) == 0 ? 0 : errno_code();
+}
+
 static int posix_disk_sync(struct disk *d)
 {
     return fsync(disk_of(d)->fd) == 0 ? 0 : errno_code();
@@ -233,6 +238,7 @@ static const struct disk_ops posix_disk_ops = {
     .close = posix_disk_close,
     .open = posix_open,
     .unlink = posix_unlink,
+    .rename = posix_rename,
     .sync = posix_disk_sync,
     .list = posix_list,
     .free_space = posix_free_space,

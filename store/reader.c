@@ -177,6 +177,19 @@ static int read_body(struct reader *r, struct op *op)
     return rc;
 }
 
+static void discard(struct reader *r, const struct op *op)
+{
+    const char *name = op->discard.name.p;
+
+    for (int i = 0; i < OPEN_FILES; i++)
+        if (r->files[i].file && strcmp(r->files[i].name, name) == 0) {
+            file_close(r->files[i].file);
+            r->files[i] = (struct open_file){ 0 };
+        }
+    if (!op->discard.keep || disk_rename(r->o.disk, name, SEGMENT_SPARE) < 0)
+        disk_unlink(r->o.disk, name); /* what cannot be removed now is met again at the next start */
+}
+
 /* ---------------------------------------------------------------- listings */
 
 static int find(struct reader *r, struct op *op)
@@ -211,6 +224,11 @@ bool reader_step(struct reader *r)
         struct op_list one = STAILQ_HEAD_INITIALIZER(one);
 
         STAILQ_REMOVE_HEAD(&ops, link);
+        if (op->type == OP_DISCARD) {
+            discard(r, op);
+            op_free(op);
+            continue;
+        }
         op->rc = op->type == OP_READ ? read_body(r, op) : find(r, op);
         STAILQ_INSERT_TAIL(&one, op, link);
         if (mailbox_post(r->o.out, &one, true))

@@ -1,4 +1,6 @@
-/* reader.h: bodies and listings, through a connection that only reads. Never feeds the scheduler.
+/* reader.h: bodies and listings, through a connection that only reads. Never feeds the scheduler. It also removes the files of
+ * bodies that no message needs, since it is the one that may have them open: once their handles are closed nobody can read
+ * from them what another message's bytes are later.
  * The reader thread calls reader_step in a loop; a simulator calls it itself. */
 #ifndef FL_READER_H
 #define FL_READER_H

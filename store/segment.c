@@ -11,7 +11,7 @@
 
 static const char SEGMENT_PREFIX[] = "segment-", LARGE_PREFIX[] = "large-";
 
-enum { SEGMENT_DIGITS = 16, PIECES_A_BODY = 16, LEAST_ROOM = 1 << 20 };
+enum { SEGMENT_DIGITS = 16, PIECES_A_BODY = 16, LEAST_ROOM = 1 << 20, TAIL_PART = 64 /* more unused than this part of a file */ };
 
 void segment_name(uint64_t id, char ret[SEGMENT_NAME])
 {
@@ -143,7 +143,8 @@ void segments_seal(struct segments *s)
 
     if (!s->file)
         return;
-    file_truncate(s->file, s->used); /* gives unused room back; that it may fail harms nothing */
+    if (s->room - s->used >= s->size / TAIL_PART)
+        file_truncate(s->file, s->used); /* gives unused room back; that it may fail harms nothing */
     file_close(s->file);
     s->file = NULL;
     s->id = 0;
@@ -167,19 +168,29 @@ static int allocate(struct segments *s, struct file *f, uint64_t needed, uint64_
     return rc;
 }
 
+/* The spare one under its new name, or a new one. */
+static int make_file(struct segments *s, const char *name, struct file **ret)
+{
+    bool spare = disk_rename(s->disk, SEGMENT_SPARE, name) == 0;
+    int rc = disk_open_file(s->disk, name, spare ? FILE_WRITE : FILE_CREATE, ret);
+
+    if (rc < 0 && spare)
+        disk_unlink(s->disk, name);
+    return rc;
+}
+
 static int begin_file(struct segments *s, uint64_t needed)
 {
     char name[SEGMENT_NAME];
     struct file *f;
-    uint64_t id = s->next, room;
+    uint64_t id = s->next++, room; /* a number is never tried again: a file of it may have been left behind */
     int rc;
 
     segments_seal(s);
     segment_name(id, name);
-    rc = disk_open_file(s->disk, name, FILE_CREATE, &f);
+    rc = make_file(s, name, &f);
     if (rc < 0)
         return rc;
-    s->next++;
     rc = allocate(s, f, needed, &room);
     if (rc == 0)
         rc = segments_add(s, id, 0);
@@ -343,7 +354,7 @@ static void look_for_idle(struct segments *s)
         s->some_idle |= g->live == 0 && g->id != s->id;
 }
 
-void segments_commit(struct segments *s, const struct tally *t)
+void segments_commit(struct segments *s, const struct tally *t, segment_died *died, void *arg)
 {
     struct tally_segment *c, *next;
 
@@ -358,7 +369,7 @@ void segments_commit(struct segments *s, const struct tally *t)
         if (g->id == s->id || g->live > 0)
             continue;
         segment_name(g->id, name);
-        disk_unlink(s->disk, name); /* if it fails, the next start finds the file without a row, and removes it */
+        died(arg, name);
         HASH_DELETE(hh, s->all, g);
         free(g);
     }

@@ -1,6 +1,12 @@
 /* segment.h: append-only files in which bodies lie, many to a file; and the names of all body files. The bytes of a batch are
  * written as one run and synced before its COMMIT; a file goes when the last message in it is gone. Nothing is ever moved or
- * repaired: each start, and each error, begins a new file. The store thread; names: any thread. */
+ * repaired: each start, and each error, begins a new file.
+ *
+ * One file that went is kept as the spare, and becomes the next one under its new name: its blocks are there and were written
+ * before, so that neither a new file costs time, nor a sync the change of what the file system knows of it. Whoever drops a
+ * file has closed all handles to it before: see reader.h.
+ *
+ * The store thread; names: any thread. */
 #ifndef FL_SEGMENT_H
 #define FL_SEGMENT_H
 
@@ -9,6 +15,8 @@
 #include "tally.h"
 
 enum { SEGMENT_BYTES = 64 << 20 };
+
+#define SEGMENT_SPARE "spare"
 
 enum { SEGMENT_NAME = 48 };
 /* "segment-00000000000000a1" */
@@ -42,8 +50,10 @@ int segments_tally_idle(struct segments *s, struct tally *t);
 /* Messages that it will hold after the batch; and whether it goes with it. */
 int64_t segments_live_after(const struct segments *s, const struct tally_segment *t);
 bool segments_dies(const struct segments *s, const struct tally_segment *t);
-/* After COMMIT: takes the tally over, and removes the files that died. */
-void segments_commit(struct segments *s, const struct tally *t);
+/* After COMMIT: takes the tally over, and says which files died: they are the caller's to remove, or one to rename to
+ * SEGMENT_SPARE. If that fails, the next start finds the file without a row, and removes it. */
+typedef void segment_died(void *arg, const char *name);
+void segments_commit(struct segments *s, const struct tally *t, segment_died *died, void *arg);
 /* Bytes written since the last call of this. */
 int64_t segments_written(struct segments *s);
 

@@ -1,6 +1,7 @@
 /* store_open.c: a store is put together, its threads run, and it is taken apart. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -105,6 +106,22 @@ static int open_reader_and_spools(struct store *s, const struct store_parts *p)
     return rc < 0 ? rc : spools_new(&so, &s->spools);
 }
 
+/* The store thread. To remove a large file takes long on some file systems, and whoever reads from it has to let go first. */
+static void discard(void *arg, const char *name, bool is_segment)
+{
+    struct store *s = arg;
+    size_t n = strlen(name) + 1;
+    struct op *op = op_new(OP_DISCARD, n);
+    struct op_list one = STAILQ_HEAD_INITIALIZER(one);
+
+    if (!op)
+        return; /* the next start finds that no row speaks of it */
+    op->discard.name = op_keep(op, slice_make(name, n));
+    op->discard.keep = is_segment;
+    STAILQ_INSERT_TAIL(&one, op, link);
+    mailbox_post(&s->to_reader, &one, true);
+}
+
 static int open_writer(struct store *s, const struct store_parts *p, struct fl_err *err)
 {
     struct writer_options wo = {
@@ -127,6 +144,8 @@ static int open_writer(struct store *s, const struct store_parts *p, struct fl_e
         .wall_arg = s->o.wall_arg,
         .mono_us = p->mono_us,
         .mono_arg = p->mono_arg,
+        .discard = discard,
+        .discard_arg = s,
         .reader_pause = reader_pause,
         .reader_go_on = reader_go_on,
         .reader_arg = s->reader,

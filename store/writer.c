@@ -85,6 +85,8 @@ static void reserve_make(struct writer *w)
 /* True when that may have helped. */
 static bool reserve_release(struct writer *w)
 {
+    if (disk_unlink(w->o.disk, SEGMENT_SPARE) == 0)
+        return true;
     if (!w->reserve)
         return false;
     w->reserve = false;
@@ -337,7 +339,14 @@ static void remove_large(struct writer *w, const struct op *op)
     if (op->type != OP_SETTLE || !op->settle.result.message_gone || !body_place_has_file(&op->settle.gone))
         return;
     segment_large_name(&op->settle.gone.file, name);
-    disk_unlink(w->o.disk, name);
+    w->o.discard(w->o.discard_arg, name, false);
+}
+
+static void segment_gone(void *arg, const char *name)
+{
+    struct writer *w = arg;
+
+    w->o.discard(w->o.discard_arg, name, true);
 }
 
 /* It is durable: bodies learn their places, dead files go, everybody is answered. */
@@ -349,7 +358,7 @@ static void done(struct writer *w)
         if (!w->messages[i]->again)
             body_set_place(w->messages[i]->env->body, &w->messages[i]->place);
     w->message_count = 0;
-    segments_commit(w->segments, &w->tally);
+    segments_commit(w->segments, &w->tally, segment_gone, w);
     tally_clear(&w->tally);
     STAILQ_FOREACH(op, &w->batch, link)
         remove_large(w, op);

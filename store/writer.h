@@ -34,6 +34,9 @@ struct writer_options {
     void (*reader_pause)(void *arg);
     void (*reader_go_on)(void *arg);
     void *reader_arg;
+    /* No message needs this file any more: to be removed once nobody reads from it; segments may be kept as the spare one. */
+    void (*discard)(void *arg, const char *name, bool is_segment);
+    void *discard_arg;
     /* Answers were posted to `out`, which was empty. */
     void (*wake)(void *arg);
     void *wake_arg;

@@ -1,5 +1,5 @@
-/* store.c: what the store costs: messages accepted and settled a second, flushes, and CPU of the store thread a message, beside
- * the bare fdatasync rate of the same disk; and how long a start takes beside a backlog.
+/* store.c: what the store costs: messages accepted and settled a second, the longest wait for an answer, flushes, and CPU of the
+ * store thread a message, beside the bare fdatasync rate of the same disk; and how long a start takes beside a backlog.
  * usage: store_bench [--dir DIR] [--messages N] [--window N] [--size N] [--backlog N] */
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,12 +28,14 @@ struct bench {
     bool park;
     long loaded;
     uint64_t queue;
+    double longest_s; /* from the hand-over of a message to its answer */
 };
 
 /* Callbacks get their message, and find the bench through it. */
 struct mail {
     struct bench *bench;
     struct envelope *env;
+    double posted_s;
 };
 
 static double now_s(clockid_t clock)
@@ -130,7 +132,11 @@ static void on_accepted(void *arg, int rc)
 {
     struct mail *m = arg;
 
+    double waited = now_s(CLOCK_MONOTONIC) - m->posted_s;
+
     must(rc == 0, "accepting");
+    if (waited > m->bench->longest_s)
+        m->bench->longest_s = waited;
     if (!m->bench->park) {
         settle(m);
         return;
@@ -151,7 +157,7 @@ static void run(struct bench *b, long count, long window, bool park)
             struct mail *m = malloc(sizeof *m);
 
             must(m != NULL, "malloc");
-            *m = (struct mail){ b, make_message(b) };
+            *m = (struct mail){ b, make_message(b), now_s(CLOCK_MONOTONIC) };
             store_accept(b->store, m->env, !park, on_accepted, m);
             b->in_flight++;
             b->started++;
@@ -170,7 +176,7 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
         struct mail *m = malloc(sizeof *m);
 
         must(m != NULL, "malloc");
-        *m = (struct mail){ b, r->envelopes[i] };
+        *m = (struct mail){ .bench = b, .env = r->envelopes[i] };
         b->in_flight++;
         settle(m);
     }
@@ -214,9 +220,10 @@ static void report(struct bench *b, const char *what, long count, double seconds
 
     store_stats(b->store, &after);
     printf(
-        "%-16s %8.0f messages/s  %6.2f us CPU of the store thread a message  %.3f flushes a message  %.1f messages a commit\n",
+        "%-16s %8.0f messages/s  %6.2f us CPU of the store thread a message  %.3f flushes a message  %.1f messages a commit  "
+        "longest wait %.1f ms\n",
         what, (double)count / seconds, cpu * 1e6 / (double)count, (double)(after.flushes - before->flushes) / (double)count,
-        (double)count / (double)(after.commits - before->commits));
+        (double)count / (double)(after.commits - before->commits), b->longest_s * 1e3);
 }
 
 static void open_it(struct bench *b)
@@ -235,6 +242,7 @@ static void timed(struct bench *b, const char *what, long count, long window, vo
     double began = now_s(CLOCK_MONOTONIC), cpu = thread_cpu(b->store->writer_thread);
 
     store_stats(b->store, &before);
+    b->longest_s = 0;
     go(b, count, window);
     report(b, what, count, now_s(CLOCK_MONOTONIC) - began, thread_cpu(b->store->writer_thread) - cpu, &before);
 }

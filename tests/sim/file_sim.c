@@ -324,20 +324,28 @@ bool sim_disk_exists(struct sim_disk *d, const char *name)
     return e && e->now;
 }
 
-static struct entry *create(struct sim_disk *d, const char *name)
+/* The entry of a name, made if it never was there. */
+static struct entry *entry_for(struct sim_disk *d, const char *name)
 {
     struct entry *e = entry_of(d, name);
+
+    if (e)
+        return e;
+    e = calloc(1, sizeof *e);
+    assert(e && strlen(name) < sizeof e->name);
+    strcpy(e->name, name);
+    SLIST_INSERT_HEAD(&d->entries, e, link);
+    return e;
+}
+
+static struct entry *create(struct sim_disk *d, const char *name)
+{
+    struct entry *e = entry_for(d, name);
     struct inode *i = calloc(1, sizeof *i);
 
     assert(i);
     STAILQ_INIT(&i->changes);
     SLIST_INSERT_HEAD(&d->inodes, i, link);
-    if (!e) {
-        e = calloc(1, sizeof *e);
-        assert(e && strlen(name) < sizeof e->name);
-        strcpy(e->name, name);
-        SLIST_INSERT_HEAD(&d->entries, e, link);
-    }
     e->now = i;
     return e;
 }
@@ -374,6 +382,22 @@ static int sim_unlink(struct disk *port, const char *name)
         return rc;
     if (!e || !e->now)
         return FL_ENOENT;
+    e->now = NULL;
+    return 0;
+}
+
+static int sim_rename(struct disk *port, const char *from, const char *to)
+{
+    struct sim_disk *d = (struct sim_disk *)port;
+    struct entry *e = entry_of(d, from), *target;
+    int rc = strike(d);
+
+    if (rc < 0)
+        return rc;
+    if (!e || !e->now)
+        return FL_ENOENT;
+    target = entry_for(d, to);
+    target->now = e->now;
     e->now = NULL;
     return 0;
 }
@@ -429,6 +453,7 @@ static const struct disk_ops sim_disk_ops = {
     .close = sim_port_close,
     .open = sim_open,
     .unlink = sim_unlink,
+    .rename = sim_rename,
     .sync = sim_disk_sync_names,
     .list = sim_list,
     .free_space = sim_free_space,

@@ -274,3 +274,10 @@ void desk_show(struct desk *d, const struct ulid *id)
     store_show(d->store, id, desk_on_shown, d);
     desk_wait(d, 1);
 }
+
+void desk_files_become(struct desk *d, const char *prefix, int count)
+{
+    for (int i = 0; i < 1000 && desk_files(d, prefix) != count; i++)
+        usleep(10000);
+    assert_int_equal(desk_files(d, prefix), count);
+}

@@ -48,6 +48,8 @@ int desk_read(struct desk *d, struct body *b);
 void desk_show(struct desk *d, const struct ulid *id);
 /* Files in the folder whose name begins so. */
 int desk_files(struct desk *d, const char *prefix);
+/* Waits until there are so many: files go on a thread of its own. Fails the test when they stay. */
+void desk_files_become(struct desk *d, const char *prefix, int count);
 
 /* Callbacks for other calls, which count in d->done. */
 void desk_on_done(void *desk, int rc);

@@ -149,11 +149,38 @@ static void each_start_begins_a_segment_and_the_dead_ones_go(void **state)
     assert_int_equal(body_place(f->body)->segment, 2);
     assert_int_equal(desk_files(&d, "segment-"), 2);
     desk_settle(&d, e, -1, SETTLE_DELIVERED, 0);
-    assert_int_equal(desk_files(&d, "segment-"), 1);
+    desk_files_become(&d, "segment-", 1);
     desk_settle(&d, f, -1, SETTLE_DELIVERED, 0); /* the one that is written stays */
     assert_int_equal(desk_files(&d, "segment-"), 1);
     envelope_unref(e);
     envelope_unref(f);
+    desk_close(&d);
+}
+
+static void a_dead_segment_is_kept_as_the_spare_one_and_becomes_the_next(void **state)
+{
+    struct desk d;
+    struct envelope *e[3];
+
+    desk_open(&d);
+    for (int i = 0; i < 3; i++)
+        e[i] = desk_message(&d, i == 0 ? "a longer one, of which bytes are left behind\r\n" : "two\r\n", NULL, RCPTS("7 a@two.test"));
+    assert_int_equal(desk_accept(&d, e[0], true), 0);
+    desk_reopen(&d);
+    assert_int_equal(desk_accept(&d, e[1], true), 0);
+    assert_int_equal(desk_read(&d, e[0]->body), 0); /* the reader has it open */
+    desk_settle(&d, e[0], -1, SETTLE_DELIVERED, 0);
+    desk_files_become(&d, "spare", 1);
+    assert_int_equal(desk_read(&d, e[0]->body), FL_EIO);
+    desk_reopen(&d);
+    assert_int_equal(desk_accept(&d, e[2], true), 0);
+    assert_int_equal(body_place(e[2]->body)->segment, 3);
+    assert_int_equal(desk_files(&d, "spare"), 0);
+    assert_int_equal(desk_read(&d, e[2]->body), 0);
+    assert_int_equal(d.read_n, 5);
+    assert_int_equal(desk_read(&d, e[1]->body), 0);
+    for (int i = 0; i < 3; i++)
+        envelope_unref(e[i]);
     desk_close(&d);
 }
 
@@ -212,7 +239,7 @@ static void large_content_has_a_file_of_its_own(void **state)
     assert_memory_equal(d.read, "Subject: head\r\n\r\n", 17);
     assert_memory_equal(d.read + 17, big, sizeof big);
     desk_settle(&d, d.loaded.envelopes[0], -1, SETTLE_DELIVERED, 0);
-    assert_int_equal(desk_files(&d, "large-"), 0);
+    desk_files_become(&d, "large-", 0);
     envelope_unref(e);
     desk_close(&d);
 }
@@ -286,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_damaged_body_is_noticed_when_it_is_read),
         cmocka_unit_test(a_missing_segment_is_said_at_the_start_and_stops_nothing_else),
         cmocka_unit_test(each_start_begins_a_segment_and_the_dead_ones_go),
+        cmocka_unit_test(a_dead_segment_is_kept_as_the_spare_one_and_becomes_the_next),
         cmocka_unit_test(files_that_no_message_needs_go_at_the_start),
         cmocka_unit_test(large_content_has_a_file_of_its_own),
         cmocka_unit_test(large_content_that_is_given_up_leaves_nothing),
