@@ -24,11 +24,11 @@ def eventually(what, seconds=20.0, every=0.05):
         time.sleep(every)
 
 
-def certificate(folder, name, *more):
+def certificate(folder, name, *more, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
     """A self-signed certificate for this name, and its key: (file, file)."""
     crt, key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
     names = ",".join("DNS:" + n for n in (name, *more)) + ",IP:127.0.0.1"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=" + name,
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "30", "-subj", "/CN=" + name,
                     "-addext", "subjectAltName=" + names, "-keyout", key, "-out", crt], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return crt, key
 
