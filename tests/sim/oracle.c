@@ -272,7 +272,8 @@ static const struct conf_tenant *tenant_of_sender(const struct conf *c, const ch
     return NULL;
 }
 
-void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from)
+void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from,
+                 const char *login)
 {
     const struct conf *c = o->world->conf;
     const struct conf_tenant *t = tenant_of_sender(c, from);
@@ -284,6 +285,8 @@ void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_add
         world_broken(o->world, "mail of %s on VMTA %s", t->name, v->name);
     if (strcmp(ehlo, v->hostname))
         world_broken(o->world, "VMTA %s says EHLO %s", v->name, ehlo);
+    if (*login && strcmp(login, t->name))
+        world_broken(o->world, "mail of %s goes under the login %s", t->name, login);
 }
 
 void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from,
@@ -294,7 +297,7 @@ void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_add
     struct rcpt *rcpt = books_rcpt(o, address);
 
     if (!*from)
-        oracle_mail(o, r, source, vmta_of(w->conf, source) ? vmta_of(w->conf, source)->hostname : "", address);
+        oracle_mail(o, r, source, vmta_of(w->conf, source) ? vmta_of(w->conf, source)->hostname : "", address, "");
     if (!rcpt)
         return;
     if (m->state == REFUSED || m->state == LOST)
@@ -467,4 +470,23 @@ void oracle_may_bounce(struct oracle *o, const char *domain)
     if (o->may_bounce_count == (int)(sizeof o->may_bounce / sizeof *o->may_bounce))
         abort();
     o->may_bounce[o->may_bounce_count++] = domain;
+}
+
+void oracle_judge_waits(struct oracle *o, const char *but_tenant, const char *or_tenant, const char *or_domain, int64_t within_ms)
+{
+    for (int i = 0; i < o->count; i++) {
+        const struct message *m = o->messages[i];
+
+        if (m->state != ACCEPTED || strcmp(m->tenant, but_tenant) == 0 || o->world->now.mono_ms - m->offered_mono_ms < within_ms)
+            continue;
+        for (int k = 0; k < m->count; k++) {
+            const struct rcpt *r = &m->rcpts[k];
+
+            if (strcmp(m->tenant, or_tenant) == 0 && strcmp(strchr(r->address, '@') + 1, or_domain) == 0)
+                continue;
+            if (!has_ended(r))
+                world_broken(o->world, "%s of %s waits since %.3f, and what went wrong spoke only of %s", r->address, m->tenant,
+                             (double)(m->offered_mono_ms - o->world->began_ms) / 1000, but_tenant);
+        }
+    }
 }

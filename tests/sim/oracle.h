@@ -32,6 +32,8 @@ void oracle_held(struct oracle *o, const char *tenant, const char *domain, const
 void oracle_released(struct oracle *o, const char *tenant, const char *domain, const char *job);
 /* Recipients of this domain may bounce by what the DNS says. */
 void oracle_may_bounce(struct oracle *o, const char *domain);
+/* All mail but this tenant's, and but another's to one domain, is delivered within so long. */
+void oracle_judge_waits(struct oracle *o, const char *but_tenant, const char *or_tenant, const char *or_domain, int64_t within_ms);
 /* Everything has ended: each recipient once, and its sender was told where it did not arrive. */
 void oracle_all_ended(struct oracle *o);
 /* What the relay counts is what is there. */
@@ -50,7 +52,8 @@ void oracle_connected(struct oracle *o, const struct inet_addr *source, const st
 
 /* ---------------------------------------------------------------- by hosts */
 struct remote;
-void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from);
+void oracle_mail(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *ehlo, const char *from,
+                 const char *login);
 /* sent_ms: when its MAIL left the relay (mono); orphan: a relay that is dead by now. */
 void oracle_rcpt(struct oracle *o, const struct remote *r, const struct inet_addr *source, const char *from, const char *rcpt,
                  int64_t sent_ms, bool orphan);

@@ -22,10 +22,11 @@
 #include "relay_view.h"
 #include "resolver_sim.h"
 #include "scenery.h"
+#include "themes.h"
 #include "traffic.h"
 
 enum {
-    FIRST_SEED = 1, LAST_SEED = 200, JOBS_MOST = 64, HASHED_SEEDS = 4, TEXT = 5000, ACTIONS = 150,
+    FIRST_SEED = 1, LAST_SEED = 200, JOBS_MOST = 64, HASHED_SEEDS = 4, TEXT = 5000, ACTIONS = 150, THEME_EVERY = 10,
     KEPT_BYTES = 64 << 20,
     CALM_MS = 3 * HOUR_MS, /* then nothing may be left: the longest retry is ten minutes, the longest time-out ten more */
 };
@@ -62,7 +63,7 @@ static bool show_queue(void *arg, const struct view_queue *v)
 }
 
 /* All faults stop: everything ends, within a bounded time. */
-static void calm_end(struct world *w)
+static void calm_end(struct world *w, struct conf *conf)
 {
     struct view_filter all = { .state = VIEW_ANY };
     struct view_totals totals;
@@ -73,7 +74,7 @@ static void calm_end(struct world *w)
     sim_disk_cut_after(w->disk, -1);
     scenery_calm(w);
     dns_calm(w);
-    world_reload(w, scenery_conf(0));
+    world_reload(w, conf);
     world_run(w, MINUTE_MS);
     happen_release_all(w);
     world_run(w, CALM_MS);
@@ -102,6 +103,12 @@ struct sums {
     long long worlds, accepted, delivered, bounced, expired, dropped, lives, turns;
 } sums;
 
+static void begin(struct world *w, struct conf *conf)
+{
+    while (!world_start(w, conf))
+        world_power_off(w);
+}
+
 /* Returns the hash of its timeline. */
 static uint64_t play(uint64_t seed, bool traced)
 {
@@ -109,14 +116,23 @@ static uint64_t play(uint64_t seed, bool traced)
     uint64_t hash;
 
     scenery_hosts(w);
-    w->disk_slowest_ms = (int64_t)world_below(w, 40);
-    while (!world_start(w, scenery_conf(0)))
-        world_power_off(w);
-    for (int i = 0; i < ACTIONS; i++) {
-        happen(w);
-        world_run(w, happen_pause(w));
+    if (seed % THEME_EVERY == THEME_NEIGHBOURS) {
+        begin(w, theme_conf(THEME_NEIGHBOURS));
+        theme_neighbours(w);
+        calm_end(w, theme_conf(THEME_NEIGHBOURS));
+    } else if (seed % THEME_EVERY == THEME_CROWD) {
+        begin(w, theme_conf(THEME_CROWD));
+        theme_crowd(w);
+        calm_end(w, theme_conf(THEME_CROWD));
+    } else {
+        w->disk_slowest_ms = (int64_t)world_below(w, 40);
+        begin(w, scenery_conf(0));
+        for (int i = 0; i < ACTIONS; i++) {
+            happen(w);
+            world_run(w, happen_pause(w));
+        }
+        calm_end(w, scenery_conf(0));
     }
-    calm_end(w);
     sums.worlds++;
     sums.delivered += oracle_ended(w->oracle, EVENT_DELIVERED);
     sums.bounced += oracle_ended(w->oracle, EVENT_BOUNCED);
@@ -191,12 +207,14 @@ static void a_seed_plays_the_same_life_again_in_any_process(void **state)
 static int load(void **state)
 {
     scenery_load();
+    themes_load();
     return 0;
 }
 
 static int unload(void **state)
 {
     scenery_unload();
+    themes_unload();
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base64.h"
 #include "oracle.h"
 #include "resolver_sim.h"
 #include "stream_sim.h"
@@ -32,7 +33,7 @@ struct peer {
     enum after after;              /* of the held reply */
     struct timer timer;
     bool waits;                    /* a reply is held back */
-    bool secure, lied;
+    bool secure, lied, one_too_many;
     uint64_t chunk;
     bool last_chunk;
     uint64_t taken, number;        /* bytes of what arrived; of the connection, in its world */
@@ -40,7 +41,7 @@ struct peer {
     bool in_transaction;
     int64_t command_ms, before_ms; /* when the command in hand left the relay, and the one before it (mono) */
     int64_t mail_ms, early_ms;     /* the same of MAIL */
-    char ehlo[TEXT], from[TEXT];
+    char ehlo[TEXT], from[TEXT], login[TEXT];
     bool has_from;
     char (*rcpts)[TEXT];           /* RCPTS_MAX */
     int rcpt_count;
@@ -249,9 +250,9 @@ static void on_ehlo(struct peer *p, struct slice arg, bool helo)
     if (!agrees(p, AT_EHLO, m->reply_ms))
         return;
     forget_transaction(p);
-    snprintf(text, sizeof text, "250-%s\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n", p->remote->name,
+    snprintf(text, sizeof text, "250-%s\r\n%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n", p->remote->name,
              m->tls && !p->secure ? "250-STARTTLS\r\n" : "", m->no_pipelining ? "" : "250-PIPELINING\r\n",
-             m->no_chunking ? "" : "250-CHUNKING\r\n");
+             m->no_chunking ? "" : "250-CHUNKING\r\n", m->auth ? "250-AUTH PLAIN\r\n" : "");
     reply(p, m->reply_ms, GO_ON, helo ? "250 ok\r\n" : text);
 }
 
@@ -263,6 +264,28 @@ static void on_starttls(struct peer *p)
         reply(p, m->reply_ms, GO_ON, "502 5.5.1 no TLS\r\n");
     else if (agrees(p, AT_STARTTLS, m->reply_ms))
         reply(p, m->reply_ms, GO_ON, "220 2.0.0 go ahead\r\n");
+}
+
+/* "PLAIN " and base64 of NUL user NUL password (RFC 4616). */
+static void on_auth(struct peer *p, struct slice arg)
+{
+    const struct mood *m = &p->remote->mood;
+    struct buf plain;
+    struct slice user;
+
+    slice_cut(&arg, ' ');
+    buf_init(&plain, TEXT);
+    if (base64_decode(arg, &plain) < 0) {
+        reply(p, m->reply_ms, GO_ON, "501 5.5.2 what?\r\n");
+        return;
+    }
+    user = slice_skip(buf_slice(&plain), 1);
+    snprintf(p->login, sizeof p->login, "%.*s", (int)slice_find(user, '\0'), user.p);
+    buf_free(&plain);
+    if (m->refused_login && strcmp(p->login, m->refused_login) == 0)
+        reply(p, m->reply_ms, GO_ON, "535 5.7.8 no\r\n");
+    else
+        reply(p, m->reply_ms, GO_ON, "235 2.7.0 welcome\r\n");
 }
 
 static void copy_path(struct slice arg, char ret[TEXT])
@@ -283,7 +306,7 @@ static void on_mail(struct peer *p, struct slice arg)
     p->mail_ms = p->command_ms;
     p->early_ms = p->before_ms;
     at = strchr(p->from, '@');
-    oracle_mail(p->remote->world->oracle, p->remote, &p->source, p->ehlo, p->from);
+    oracle_mail(p->remote->world->oracle, p->remote, &p->source, p->ehlo, p->from, p->login);
     if (p->lied)
         oracle_mail_refused(p->remote->world->oracle, p->from, false); /* whatever reply it takes for this one's */
     if (m->refused_sender && at && strcmp(at + 1, m->refused_sender) == 0) {
@@ -312,6 +335,11 @@ static void on_rcpt(struct peer *p, struct slice arg)
     }
     note_rcpt(p, rcpt);
     oracle_rcpt(w->oracle, p->remote, &p->source, p->from, rcpt, p->mail_ms, p->life != w->lives);
+    if (m->refused_rcpts_of && strchr(p->from, '@') && strcmp(strchr(p->from, '@') + 1, m->refused_rcpts_of) == 0) {
+        note_verdict(p, rcpt, false);
+        reply(p, m->reply_ms, GO_ON, "451 4.7.1 not from this sender\r\n");
+        return;
+    }
     if (m->greylist_ms && w->now.mono_ms - oracle_first_seen(w->oracle, rcpt) < m->greylist_ms) {
         note_verdict(p, rcpt, false);
         reply(p, m->reply_ms, GO_ON, "451 4.7.1 greylisted\r\n");
@@ -390,6 +418,8 @@ static void command(struct peer *p, struct slice line)
         on_ehlo(p, arg, slice_eq_nocase(verb, SLICE("HELO")));
     else if (slice_eq_nocase(verb, SLICE("STARTTLS")))
         on_starttls(p);
+    else if (slice_eq_nocase(verb, SLICE("AUTH")))
+        on_auth(p, arg);
     else if (slice_eq_nocase(verb, SLICE("MAIL")))
         on_mail(p, arg);
     else if (slice_eq_nocase(verb, SLICE("RCPT")))
@@ -518,7 +548,7 @@ static void greet(struct peer *p)
     const struct mood *m = &p->remote->mood;
 
     p->state = PEER_COMMAND;
-    if (m->most_connections && p->remote->connections > m->most_connections)
+    if (p->one_too_many)
         reply(p, m->reply_ms, CLOSE, "421 4.7.0 too many connections\r\n");
     else if (agrees(p, AT_BANNER, m->reply_ms))
         reply(p, m->reply_ms, GO_ON, "220 mx ready\r\n");
@@ -553,6 +583,7 @@ enum wire_fate remote_connected(struct world *world, struct wire *wire, const st
     p->source = wire_source(wire);
     p->life = world->lives;
     r->connections++;
+    p->one_too_many = r->mood.most_connections && r->connections > r->mood.most_connections;
     buf_init(&p->in, 0);
     buf_init(&p->held, 0);
     buf_init(&p->content, 0);

@@ -18,7 +18,10 @@ struct mood {
     int64_t greylist_ms;           /* a recipient is refused for so long after its first try */
     int64_t reply_ms, dot_ms;      /* each reply takes so long, the one to the dot so much more */
     const char *refused_sender;    /* domain whose MAIL is answered 451 */
-    int most_connections;          /* from one source; further ones get 421; 0: no such bound */
+    const char *refused_rcpts_of;  /* domain whose senders' RCPT is answered 451 */
+    bool auth;                     /* asks for a login, by AUTH PLAIN */
+    const char *refused_login;     /* user whose AUTH is answered 535 */
+    int most_connections;          /* further ones get 421; 0: no such bound */
 };
 
 struct remote {

@@ -175,6 +175,6 @@ void scenery_new_mood(struct world *w, struct remote *r)
 void scenery_calm(struct world *w)
 {
     for (struct remote *r = w->remotes; r; r = r->next)
-        r->mood = (struct mood){ .tls = r->mood.tls, .unverified = r->mood.unverified, .no_pipelining = r->mood.no_pipelining,
+        r->mood = (struct mood){ .tls = r->mood.tls, .auth = r->mood.auth, .no_pipelining = r->mood.no_pipelining,
                                  .no_chunking = r->mood.no_chunking };
 }

@@ -16,6 +16,7 @@
 #include "oracle.h"
 #include "remote.h"
 #include "resolver_sim.h"
+#include "shares.h"
 #include "stream_sim.h"
 #include "traffic.h"
 
@@ -303,6 +304,8 @@ static void one_round(struct world *w)
         set_disk_turn(w, (int64_t)world_below(w, (uint64_t)w->disk_slowest_ms + 1));
     else if (!writer_is_stuck(w->store->writer) && !has_ops(&w->store->answers))
         oracle_all_durable(w->oracle);
+    if (w->shares)
+        shares_look(w->shares);
     w->turns++;
 }
 

@@ -22,6 +22,7 @@
 struct oracle;
 struct remote;
 struct resolver;
+struct shares;
 struct streams;
 struct traffic;
 
@@ -45,6 +46,7 @@ struct world {
     struct remote *remotes;      /* a list */
     struct oracle *oracle;
     struct traffic *traffic;
+    struct shares *shares;       /* NULL: nobody looks */
     uint64_t connections;        /* that hosts took so far */
 
     struct conf *conf;           /* in force: a reference */
