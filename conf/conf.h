@@ -288,11 +288,19 @@ struct conf_host {
     int addr_count;
 };
 
+/* One of the files that a configuration has read, and that a reload reads again. */
+struct conf_read {
+    const struct conf_read *next;
+    const char *file; /* absolute */
+};
+
 struct conf {
     /* private to conf.c: the count, the arena, the indices */
     struct conf_private *private;
 
     const char *file;       /* the main file as typed */
+    const char *folder;     /* where it lies, absolute; includes lie below it */
+    const struct conf_read *reads; /* files that it names, to be read: certificates, keys, secrets, trust anchors */
     int warning_count;
     const char *const *warnings; /* "FILE:LINE:COLUMN: warning: …", from the load */
 
@@ -300,6 +308,7 @@ struct conf {
         const char *hostname, *data_dir, *user, *postmaster; /* user "": stay */
         int64_t total_max_connections, shutdown_grace_ms;
         int64_t memory_bodies, memory_ready_recipients;
+        bool sandbox_landlock, sandbox_seccomp, sandbox_core_dumps;
     } server;
 
     const struct conf_listener *listeners;

@@ -62,6 +62,7 @@ static int load(const char *file, struct arena *nodes, struct conf *c, struct co
     rc = include_read(file, false, nodes, c->private->arena, findings, &root, &p.folder);
     if (rc < 0 && rc != FL_EINVAL)
         return rc;
+    c->folder = p.folder;
     rc = make(&p, root, rc == FL_EINVAL);
     if (rc == 0 && findings->errors)
         rc = FL_EINVAL;

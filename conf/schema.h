@@ -13,6 +13,7 @@ enum schema_block {
     BLOCK_ROOT,
     BLOCK_SERVER,
     BLOCK_MEMORY,
+    BLOCK_SANDBOX,
     BLOCK_LISTENER,
     BLOCK_PROXY_PROTOCOL,
     BLOCK_TLS,
@@ -102,6 +103,7 @@ enum schema_flag {
     KEY_NOT_EMPTY = 16, /* a list or mapping must hold something */
     KEY_INLINE = 32,   /* the values of its block go into the same struct as those of the block around it */
     KEY_AS_FLAG = 64,  /* a choice of two that is kept as bool */
+    KEY_WRITTEN = 128, /* a file or folder that the daemon writes; all other files are read */
 };
 
 struct schema_key {

@@ -63,7 +63,7 @@ const struct schema_key schema_keys[] = {
     { .in = BLOCK_SERVER, .name = "hostname", .type = VALUE_HOST, .offset = CONF(server.hostname),
       .fallback_says = "the machine's name", .example = "relay.example.net",
       .help = "Said in the banner and in `Received:`, `Message-ID:` and DSNs." },
-    { .in = BLOCK_SERVER, .name = "data_dir", .type = VALUE_FILE, .fallback = "/var/lib/fairlead",
+    { .in = BLOCK_SERVER, .name = "data_dir", .type = VALUE_FILE, .flags = KEY_WRITTEN, .fallback = "/var/lib/fairlead",
       .example = "/var/lib/fairlead",
       .help = "Database and message bodies; created with mode 0700. A relative name lies in the main file's folder." },
     { .in = BLOCK_SERVER, .name = "user", .type = VALUE_USER, .offset = CONF(server.user), .fallback = "fairlead",
@@ -83,6 +83,18 @@ const struct schema_key schema_keys[] = {
       .fallback = "128MiB", .example = "128MiB", .help = "Message bodies in memory." },
     { .in = BLOCK_MEMORY, .name = "ready_recipients", .type = VALUE_NUMBER, .offset = CONF(server.memory_ready_recipients),
       .min = 1, .max = MOST, .fallback = "200000", .example = "200000", .help = "Recipients in memory that are due." },
+    { .in = BLOCK_SERVER, .name = "sandbox", .forms = FORM_BLOCK, .of = BLOCK_SANDBOX, .flags = KEY_INLINE,
+      .help = "What the daemon gives up once its ports are bound. A change takes effect with the next start." },
+    { .in = BLOCK_SANDBOX, .name = "landlock", .type = VALUE_FLAG, .offset = CONF(server.sandbox_landlock), .fallback = "true",
+      .example = "true",
+      .help = "Sees only the folders that the configuration names, and writes only to data_dir, accounting and the control "
+              "socket's folder. Where the kernel has no Landlock, the log says so." },
+    { .in = BLOCK_SANDBOX, .name = "seccomp", .type = VALUE_FLAG, .offset = CONF(server.sandbox_seccomp), .fallback = "true",
+      .example = "true", .help = "Only the system calls that a relay makes; to start a program or trace one ends the process." },
+    { .in = BLOCK_SANDBOX, .name = "core_dumps", .type = VALUE_FLAG, .offset = CONF(server.sandbox_core_dumps),
+      .fallback = "false", .example = "false",
+      .help = "Whether a crash may leave a core file, and a debugger of the same user attach: mail and secrets stand in "
+              "memory." },
 
     /* ---- listeners */
     { .in = BLOCK_LISTENER, .name = "address", .type = VALUE_LISTEN, .flags = KEY_REQUIRED, .example = "\"0.0.0.0:587\"",
@@ -381,8 +393,8 @@ const struct schema_key schema_keys[] = {
       .help = "Delivery settings by recipient domain, for this tenant's mail." },
 
     /* ---- admin */
-    { .in = BLOCK_ADMIN, .name = "socket", .type = VALUE_FILE, .fallback = "/run/fairlead/control.sock",
-      .example = "/run/fairlead/control.sock",
+    { .in = BLOCK_ADMIN, .name = "socket", .type = VALUE_FILE, .flags = KEY_WRITTEN,
+      .fallback = "/run/fairlead/control.sock", .example = "/run/fairlead/control.sock",
       .help = "Control socket, mode 0660 in a folder of 0750. A relative name lies in data_dir (then only the daemon's user "
               "and root reach it)." },
     { .in = BLOCK_ADMIN, .name = "http", .forms = FORM_BLOCK, .of = BLOCK_HTTP, .help = "HTTP for programs; absent: none." },
@@ -398,7 +410,7 @@ const struct schema_key schema_keys[] = {
       .example = "[/healthz, /readyz]", .help = "What needs no token." },
 
     /* ---- accounting */
-    { .in = BLOCK_ACCOUNTING, .name = "file", .type = VALUE_FILE, .flags = KEY_REQUIRED,
+    { .in = BLOCK_ACCOUNTING, .name = "file", .type = VALUE_FILE, .flags = KEY_REQUIRED | KEY_WRITTEN,
       .example = "/var/log/fairlead/accounting.jsonl", .help = "Where the lines go." },
     { .in = BLOCK_ACCOUNTING, .name = "events", .forms = FORM_LIST, .type = VALUE_CHOICE, .flags = KEY_NOT_EMPTY,
       .choices = CHOICES("accepted", "rejected", "delivered", "deferred", "bounced", "expired", "dropped", "path_deferred"),

@@ -262,6 +262,18 @@ static bool parse_header_name(struct parse *p, const struct schema_key *key, str
     return is_header_name(n->text);
 }
 
+/* The daemon may have to read it again: what it may see is decided at the start. */
+static void note_read(struct parse *p, const char *file)
+{
+    struct conf_read *r = arena_alloc(p->conf->private->arena, sizeof *r);
+
+    p->lost |= !r;
+    if (!r)
+        return;
+    *r = (struct conf_read){ .next = p->conf->reads, .file = file };
+    p->conf->reads = r;
+}
+
 static bool parse_file(struct parse *p, const struct schema_key *key, struct node *n)
 {
     if (n->text.n == 0)
@@ -273,6 +285,8 @@ static bool parse_file(struct parse *p, const struct schema_key *key, struct nod
     n->value.text =
         n->text.p[0] == '/' ? keep_text(p, n->text) : arena_printf(p->conf->private->arena, "%s/%s", p->folder, n->text.p);
     p->lost |= !n->value.text;
+    if (n->value.text && !(key->flags & KEY_WRITTEN))
+        note_read(p, n->value.text);
     return true;
 }
 

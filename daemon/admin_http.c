@@ -274,6 +274,9 @@ static void whole(struct request *r)
     }
     r->is_owed = true;
     h->options.handle(h->options.arg, &r->q);
+    if (r->q.authorization.n) /* a token, in the library's memory of a connection that may stay for long */
+        explicit_bzero((char *)(uintptr_t)r->q.authorization.p, r->q.authorization.n);
+    r->q.authorization = SLICE_NONE;
 }
 
 static enum MHD_Result send_response(struct request *r)

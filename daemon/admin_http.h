@@ -27,7 +27,7 @@ struct admin_request {
     struct slice method;
     struct slice path;          /* as sent: percent-encoded, without the query */
     struct slice query;         /* as sent, without "?"; empty without one */
-    struct slice authorization; /* of the header field; .p NULL without one */
+    struct slice authorization; /* of the header field, overwritten once handle has returned; .p NULL without one */
     struct slice content_type;
     struct slice body;
     bool has_body;  /* a body was announced, though it may be empty */

@@ -24,6 +24,7 @@ struct remembered {
 struct auth {
     struct crypto *crypto;
     auth_system *system;
+    void *system_arg;
     uint8_t key[KEY];
     struct remembered *known;
     TAILQ_HEAD(, remembered) oldest;
@@ -90,7 +91,7 @@ static bool check_password(struct auth_job *j)
 
     if (u->method == USER_SYSTEM) {
         j->burnt = true;
-        return j->auth->system(j->r.user.p, j->r.password.p);
+        return j->auth->system(j->auth->system_arg, j->r.user.p, j->r.password.p);
     }
     switch (u->kind) {
     case SECRET_PLAIN:
@@ -186,7 +187,7 @@ static void remember_key(const struct auth_job *j, uint8_t ret[KEY])
     const char *secret = j->user->secret ? j->user->secret : "";
     struct buf b;
 
-    buf_init(&b, 0);
+    buf_init_secret(&b, 0);
     memset(ret, 0, KEY);
     if (buf_printf(&b, "%s%c%s%c", j->user->name, 0, secret, 0) == 0 && buf_add(&b, j->r.password) == 0)
         secret_hmac(j->auth->key, sizeof j->auth->key, buf_slice(&b), ret);
@@ -350,14 +351,20 @@ void auth_cancel(struct auth_job *job)
 }
 
 /* ---------------------------------------------------------------- life */
-int auth_new(struct crypto *crypto, auth_system *system, struct auth **ret, struct fl_err *err)
+static bool ask_here(void *arg, const char *user, const char *password)
+{
+    return auth_pam(user, password);
+}
+
+int auth_new(struct crypto *crypto, auth_system *system, void *arg, struct auth **ret, struct fl_err *err)
 {
     struct auth *a = calloc(1, sizeof *a);
 
     if (!a)
         return fl_fail(err, FL_ENOMEM, "log-ins: out of memory");
     a->crypto = crypto;
-    a->system = system ? system : auth_pam;
+    a->system = system ? system : ask_here;
+    a->system_arg = arg;
     TAILQ_INIT(&a->oldest);
     if (secret_random(a->key, sizeof a->key) < 0) {
         auth_free(a);

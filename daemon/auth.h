@@ -22,10 +22,11 @@ enum {
 };
 
 /* PAM's door: whether the service "fairlead" lets this user in. Runs on a thread of its own. NULL-terminated texts. */
-typedef bool auth_system(const char *user, const char *password);
+typedef bool auth_system(void *arg, const char *user, const char *password);
 
-/* crypto is borrowed. system: NULL: the real one (auth_pam.h). FL_ENOMEM; FL_EIO without random bytes. */
-int auth_new(struct crypto *crypto, auth_system *system, struct auth **ret, struct fl_err *err);
+/* crypto and arg are borrowed. system: NULL: the real one, in this process (auth_pam.h). FL_ENOMEM; FL_EIO without random
+ * bytes. */
+int auth_new(struct crypto *crypto, auth_system *system, void *arg, struct auth **ret, struct fl_err *err);
 void auth_free(struct auth *a); /* takes NULL; no job may be under way */
 /* At a reload. */
 void auth_forget_all(struct auth *a);

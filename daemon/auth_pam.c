@@ -25,8 +25,11 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
     *ret = answers;
     return PAM_SUCCESS;
 fail:
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (answers[i].resp)
+            explicit_bzero(answers[i].resp, strlen(answers[i].resp));
         free(answers[i].resp);
+    }
     free(answers);
     return PAM_BUF_ERR;
 }

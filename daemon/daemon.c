@@ -130,7 +130,8 @@ static int start_loop(struct daemon *d, struct fl_err *err)
     d->systemd = systemd_new(loop_timers(d->loop), loop_now(d->loop));
     d->metrics = metrics_new();
     d->guard = auth_guard_new();
-    if (!d->signals || !d->systemd || !d->metrics || !d->guard)
+    d->activation = activation_take(d->log);
+    if (!d->signals || !d->systemd || !d->metrics || !d->guard || !d->activation)
         return fl_fail(err, FL_ENOMEM, "out of memory");
     loop_on_lag(d->loop, on_lag, d);
     timer_init(&d->grace, on_grace_over, d);
@@ -151,7 +152,7 @@ static int find_user(struct daemon *d, struct fl_err *err)
 
 static int bind_doors(struct daemon *d, struct fl_err *err)
 {
-    const struct listeners_options options = { loop_uv(d->loop), loop_timers(d->loop), d->log, on_accepted, d };
+    const struct listeners_options options = { loop_uv(d->loop), loop_timers(d->loop), d->log, d->activation, on_accepted, d };
     int rc = listeners_new(&options, &d->listeners, err);
 
     if (rc == 0)
@@ -162,24 +163,6 @@ static int bind_doors(struct daemon *d, struct fl_err *err)
         rc = daemon_bind_admin(d, err);
     if (rc == 0)
         rc = tls_context_new(d->conf, &d->tls, err);
-    return rc;
-}
-
-static bool has_system_users(const struct conf *conf)
-{
-    for (int i = 0; i < conf->tenant_count; i++)
-        for (int k = 0; k < conf->tenants[i].user_count; k++)
-            if (conf->tenants[i].users[k].method == USER_SYSTEM)
-                return true;
-    return false;
-}
-
-static int drop_privileges(struct daemon *d, struct fl_err *err)
-{
-    int rc = d->uid == (uid_t)-1 ? 0 : sandbox_become(d->conf->server.user, d->uid, d->gid, err);
-
-    if (rc == 0 && !has_system_users(d->conf))
-        sandbox_no_new_privileges();
     return rc;
 }
 
@@ -234,8 +217,8 @@ static int start_relay(struct daemon *d, struct fl_err *err)
 static int start_sessions(struct daemon *d, struct fl_err *err)
 {
     const struct admission_options options = { d->streams, &d->sessions, loop_timers(d->loop), loop_now(d->loop), d->log };
-    const struct reload_options reload = { d->file, d->crypto, d->log, daemon_apply, d };
-    int rc = auth_new(d->crypto, NULL, &d->auth, err);
+    const struct reload_options reload = { d->file, d->crypto, d->log, daemon_apply, d, daemon_denied_note(d) };
+    int rc = auth_new(d->crypto, d->helper ? auth_helper_ask : NULL, d->helper, &d->auth, err);
 
     if (rc < 0)
         return rc;
@@ -287,7 +270,7 @@ static int start(struct daemon *d, struct fl_err *err)
     if (rc == 0)
         rc = bind_doors(d, err);
     if (rc == 0)
-        rc = drop_privileges(d, err);
+        rc = daemon_enter_sandbox(d, err);
     if (rc == 0)
         rc = start_parts(d, err);
     return rc;
@@ -300,8 +283,10 @@ static void take_down(struct daemon *d)
 {
     if (d->loop)
         loop_on_turn(d->loop, NULL, NULL);
+    reload_stop(d->reload);
     daemon_stop_admin(d);
     listeners_free(d->listeners);
+    activation_free(d->activation);
     if (d->admission) {
         admission_shutdown(d->admission);
         session_context_abort(&d->sessions);
@@ -321,6 +306,8 @@ static void take_down(struct daemon *d)
     admin_api_free(d->api);
     reload_free(d->reload);
     auth_free(d->auth);
+    auth_helper_stop(d->helper);
+    sandbox_files_free(d->sandbox);
     auth_guard_free(d->guard);
     metrics_free(d->metrics);
     tls_context_free(d->tls);
@@ -358,6 +345,7 @@ static void run(struct daemon *d)
     daemon_watch_certificates(d);
     loop_on_turn(d->loop, on_turn, d);
     listeners_start(d->listeners);
+    activation_warn_unused(d->activation, d->log);
     log_begin(&l, d->log, LOG_LEVEL_INFO, "ready");
     log_int(&l, "listeners", listeners_count(d->listeners));
     log_end(&l);

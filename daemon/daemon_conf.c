@@ -73,6 +73,11 @@ void daemon_watch_certificates(struct daemon *d)
 }
 
 /* ---------------------------------------------------------------- a reload */
+static int check_sandbox(struct daemon *d, struct conf *conf, struct fl_err *err)
+{
+    return daemon_sandbox_holds(d, conf, err);
+}
+
 static int set_tls(struct daemon *d, struct conf *conf, struct fl_err *err)
 {
     return tls_context_set_conf(d->tls, conf, err);
@@ -113,7 +118,7 @@ typedef int set_part(struct daemon *d, struct conf *conf, struct fl_err *err);
 /* What can fail, in order. When one does, those before it go back to the configuration in force. */
 static int set_parts(struct daemon *d, struct conf *conf, struct fl_err *err)
 {
-    set_part *parts[] = { set_tls, set_resolver, set_accounting, set_listeners, admin_moves(d->conf, conf) ? set_admin : NULL };
+    set_part *parts[] = { check_sandbox, set_tls, set_resolver, set_accounting, set_listeners, admin_moves(d->conf, conf) ? set_admin : NULL };
     int n = sizeof parts / sizeof parts[0], rc = 0, i;
 
     for (i = 0; i < n && rc == 0; i++)
@@ -127,13 +132,23 @@ static int set_parts(struct daemon *d, struct conf *conf, struct fl_err *err)
     return rc;
 }
 
+static bool sandbox_differs(const struct conf *a, const struct conf *b)
+{
+    return a->server.sandbox_landlock != b->server.sandbox_landlock ||
+           a->server.sandbox_seccomp != b->server.sandbox_seccomp ||
+           a->server.sandbox_core_dumps != b->server.sandbox_core_dumps;
+}
+
 /* Some things are read at the start only: said, rather than silently left. */
 static void warn_of_restart(struct daemon *d, const struct conf *conf)
 {
-    if (strcmp(d->conf->server.data_dir, conf->server.data_dir) != 0 || strcmp(d->conf->server.user, conf->server.user) != 0 ||
-        strcmp(d->conf->admin.socket, conf->admin.socket) != 0)
+    if (daemon_lacks_helper(d, conf))
         log_message(d->log, LOG_LEVEL_WARNING, "restart_needed",
-                    "server.data_dir, server.user and admin.socket take effect with the next start");
+                    "the first users of method system: what asks PAM for them begins with the next start");
+    if (strcmp(d->conf->server.data_dir, conf->server.data_dir) != 0 || strcmp(d->conf->server.user, conf->server.user) != 0 ||
+        strcmp(d->conf->admin.socket, conf->admin.socket) != 0 || sandbox_differs(d->conf, conf))
+        log_message(d->log, LOG_LEVEL_WARNING, "restart_needed",
+                    "server.data_dir, server.user, server.sandbox and admin.socket take effect with the next start");
 }
 
 int daemon_apply(void *daemon, struct conf *conf, struct fl_err *err)

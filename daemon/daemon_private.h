@@ -1,5 +1,5 @@
-/* daemon_private.h: what the daemon consists of; shared by daemon.c (life), daemon_conf.c (what a reload changes) and
- * daemon_admin.c (what operators are told), and included by nobody else. Loop thread. */
+/* daemon_private.h: what the daemon consists of; shared by daemon.c (life), daemon_sandbox.c (what is given up),
+ * daemon_conf.c (what a reload changes) and daemon_admin.c (what operators are told), and included by nobody else. Loop thread. */
 #ifndef FL_DAEMON_PRIVATE_H
 #define FL_DAEMON_PRIVATE_H
 
@@ -7,6 +7,7 @@
 #include "admin_api.h"
 #include "admin_http_uv.h"
 #include "admission.h"
+#include "auth_helper.h"
 #include "crash_file.h"
 #include "crypto_uv.h"
 #include "daemon.h"
@@ -17,6 +18,7 @@
 #include "relay.h"
 #include "reload.h"
 #include "resolver_uv.h"
+#include "sandbox_files.h"
 #include "session.h"
 #include "signals_uv.h"
 #include "store.h"
@@ -51,9 +53,12 @@ struct daemon {
     struct crash_file *crashes;
     struct tls_context *tls;
     struct auth *auth;
+    struct auth_helper *helper; /* NULL: no users of method `system` at the start */
+    struct sandbox_files *sandbox;
     struct auth_guard *guard;
     struct session_context sessions;
     struct admission *admission;
+    struct activation *activation; /* ports that systemd bound for us */
     struct listeners *listeners;
     struct metrics *metrics;
     struct accounting *accounting;
@@ -72,6 +77,17 @@ int daemon_apply(void *daemon, struct conf *conf, struct fl_err *err);
 int daemon_open_accounting(struct daemon *d, struct fl_err *err);
 /* From now on: tells the metrics when certificates end, and looks for changed files every minute. Once. */
 void daemon_watch_certificates(struct daemon *d);
+
+/* daemon_sandbox.c: what is given up once the ports are bound */
+/* Becomes server.user, for good, and gives up what a relay does not need, as far as server.sandbox and the kernel have it; one
+ * line of the log says what. Before any thread begins. */
+int daemon_enter_sandbox(struct daemon *d, struct fl_err *err);
+/* Whether a new configuration can be served from within. FL_EDENIED: a file lies outside, and the text names it. */
+int daemon_sandbox_holds(const struct daemon *d, const struct conf *conf, struct fl_err *err);
+/* What to tell who asks for a reload that the system denies a file; NULL: it is not our doing. */
+const char *daemon_denied_note(const struct daemon *d);
+/* Whether users of method `system` have appeared that there is no helper for. */
+bool daemon_lacks_helper(const struct daemon *d, const struct conf *conf);
 
 /* daemon_admin.c: the operators' door */
 /* Binds the control socket and admin.http; nothing is answered yet. */

@@ -126,27 +126,43 @@ static void on_acceptable(uv_poll_t *handle, int status, int events)
 }
 
 /* ---------------------------------------------------------------- opening and closing */
-/* A socket that is bound and listens. What is accepted inherits TCP_NODELAY. */
-static int bind_socket(const struct inet_endpoint *e, int *ret_errno)
+/* A socket that is bound to the address: passed to us, or our own. */
+static int bound_socket(struct listeners *ls, const struct inet_endpoint *e)
 {
     struct sockaddr_storage sa;
     socklen_t size = inet_to_sockaddr(e, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    int fd = activation_socket(ls->o.activation, e), on = 1, saved;
 
-    if (fd < 0) {
-        *ret_errno = errno;
+    if (fd >= 0)
+        return fd;
+    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
         return -1;
-    }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (e->addr.family == 6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&sa, size) < 0 || listen(fd, LISTENER_BACKLOG) < 0) {
-        *ret_errno = errno;
-        close(fd);
-        return -1;
+    if (bind(fd, (struct sockaddr *)&sa, size) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* One that listens. What is accepted inherits TCP_NODELAY. */
+static int listening_socket(struct listeners *ls, const struct inet_endpoint *e, int *ret_errno)
+{
+    int fd = bound_socket(ls, e), on = 1;
+
+    if (fd >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (listen(fd, LISTENER_BACKLOG) == 0)
+            return fd;
     }
-    return fd;
+    *ret_errno = errno;
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static int open_listener(struct listeners *ls, const struct conf_listener *c, struct listener **ret, struct fl_err *err)
@@ -158,7 +174,7 @@ static int open_listener(struct listeners *ls, const struct conf_listener *c, st
     if (!l)
         return fl_fail(err, FL_ENOMEM, "listeners: out of memory");
     inet_endpoint_text(&c->endpoint, where);
-    l->fd = bind_socket(&c->endpoint, &e);
+    l->fd = listening_socket(ls, &c->endpoint, &e);
     if (l->fd < 0) {
         free(l);
         return fl_fail(err, fl_code_of_errno(e), "%s:%d: cannot listen on %s: %s", c->at.file, c->at.line, where, strerror(e));

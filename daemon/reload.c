@@ -1,7 +1,9 @@
 /* reload.c: see reload.h. */
 #include "reload.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "crypto.h"
 #include "finding.h"
@@ -20,6 +22,7 @@ struct waiters {
 struct reload {
     struct reload_options o;
     bool loading;
+    bool stopped;
     bool again;             /* asked for meanwhile */
     struct waiters now, next;
     /* the load under way; the pool's until it is done */
@@ -44,6 +47,12 @@ void reload_free(struct reload *r)
     free(r);
 }
 
+void reload_stop(struct reload *r)
+{
+    if (r)
+        r->stopped = true;
+}
+
 static void tell(struct reload *r, int rc, struct slice findings)
 {
     struct waiters told = r->now;
@@ -60,9 +69,19 @@ static void load_on_pool(void *arg)
     r->rc = conf_load(r->o.file, &r->conf, &r->findings);
 }
 
+static bool is_denied(const struct conf_findings *f)
+{
+    for (int i = 0; i < f->count; i++)
+        if (!f->items[i].is_warning && strstr(f->items[i].text, strerror(EACCES)))
+            return true;
+    return false;
+}
+
 /* Each finding on a line of its own, for the log and for who asked. */
 static void write_findings(struct reload *r, struct buf *out)
 {
+    bool denied = r->o.denied_note && is_denied(&r->findings);
+
     for (int i = 0; i < r->findings.count; i++) {
         struct buf line;
         const struct conf_finding *f = &r->findings.items[i];
@@ -74,6 +93,10 @@ static void write_findings(struct reload *r, struct buf *out)
                         SLICE_ARG(slice_trim_crlf(buf_slice(&line))));
         }
         buf_free(&line);
+    }
+    if (denied) {
+        buf_printf(out, "%s\n", r->o.denied_note);
+        log_message(r->o.log, LOG_LEVEL_ERROR, "config", "%s", r->o.denied_note);
     }
     if (r->rc < 0 && buf_len(out) == 0)
         buf_printf(out, "%s: error: cannot be loaded (out of memory?)\n", r->o.file);
@@ -93,23 +116,32 @@ static void put_in_force(struct reload *r, struct buf *text)
     r->rc = FL_EINVAL;
 }
 
+static void forget(struct reload *r)
+{
+    conf_unref(r->conf);
+    r->conf = NULL;
+    conf_findings_free(&r->findings);
+}
+
 static void loaded(void *arg)
 {
     struct reload *r = arg;
     struct buf text;
     struct slice told;
 
-    buf_init(&text, 0);
     r->loading = false;
+    if (r->stopped) { /* what it would be put in force on is going, or gone */
+        forget(r);
+        return;
+    }
+    buf_init(&text, 0);
     write_findings(r, &text);
     if (r->rc == 0)
         put_in_force(r, &text);
     else
         log_message(r->o.log, LOG_LEVEL_ERROR, "reload_failed", "%s: the configuration in force stays", r->o.file);
     told = r->rc == 0 ? SLICE_NONE : buf_slice(&text);
-    conf_unref(r->conf);
-    r->conf = NULL;
-    conf_findings_free(&r->findings);
+    forget(r);
     tell(r, r->rc == 0 ? 0 : FL_EINVAL, told);
     buf_free(&text);
     if (r->again)
@@ -135,6 +167,6 @@ void reload_request(struct reload *r, admin_reloaded *done, void *done_arg)
     if (done)
         r->next.items[r->next.count++] = (struct waiter){ done, done_arg };
     r->again = true;
-    if (!r->loading)
+    if (!r->loading && !r->stopped)
         begin(r);
 }

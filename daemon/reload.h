@@ -21,9 +21,13 @@ struct reload_options {
     /* Puts conf in force (references are taken as needed), or says why not: then all is as it was. */
     int (*apply)(void *arg, struct conf *conf, struct fl_err *err);
     void *arg;
+    /* Added to the findings of a load to which the system said "permission denied"; NULL: nothing. */
+    const char *denied_note;
 };
 
 struct reload *reload_new(const struct reload_options *options); /* NULL without memory */
+/* What is under way is not put in force any more, and none begins. Takes NULL. */
+void reload_stop(struct reload *r);
 /* Nothing may be under way. Takes NULL. */
 void reload_free(struct reload *r);
 /* done: may be NULL. It runs once, never inside this call unless there are too many waiters or nothing can be begun. */

@@ -81,11 +81,15 @@ int sandbox_become(const char *user, uid_t uid, gid_t gid, struct fl_err *err)
     if (keep_low_ports() < 0)
         return fl_fail(err, FL_EDENIED, "server.user: capabilities of '%s': %s", user, strerror(errno));
     prctl(PR_SET_KEEPCAPS, 0);
-    prctl(PR_SET_DUMPABLE, 1); /* a core file, where the operator wants one */
     return 0;
 }
 
 void sandbox_no_new_privileges(void)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+void sandbox_core_dumps(bool allowed)
+{
+    prctl(PR_SET_DUMPABLE, allowed ? 1 : 0);
 }

@@ -19,7 +19,10 @@ int sandbox_find_user(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct f
 /* Becomes that user, for good; only the right to bind low ports is kept, for a reload that opens one. Nothing when it is us
  * already. */
 int sandbox_become(const char *user, uid_t uid, gid_t gid, struct fl_err *err);
-/* No set-uid program started by us gains anything. Not where users of method system log in: PAM's helper needs it. */
+/* No set-uid program started by us gains anything, for good; what Landlock and seccomp ask for. */
 void sandbox_no_new_privileges(void);
+/* Whether a crash may leave a core file and other processes of our user may look into our memory. After sandbox_become, which
+ * takes it away. */
+void sandbox_core_dumps(bool allowed);
 
 #endif

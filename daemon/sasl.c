@@ -269,10 +269,10 @@ enum sasl_status sasl_begin(struct sasl *x, enum sasl_mechanism m, const uint8_t
     struct buf nonce;
 
     *x = (struct sasl){ .mechanism = m, .request.mechanism = m };
-    buf_init(&x->in, IN_MAX);
+    buf_init_secret(&x->in, IN_MAX);
     buf_init(&x->first, FIRST_MAX);
     buf_init(&x->challenge, FIRST_MAX);
-    buf_init(&x->user, IN_MAX);
+    buf_init_secret(&x->user, IN_MAX);
     buf_init(&x->gs2_header, FIRST_MAX);
     buf_init(&x->nonces, FIRST_MAX);
     buf_init(&nonce, 0);

@@ -353,11 +353,15 @@ static void resume_if_possible(struct session *ss)
 static void on_read(void *arg, struct slice in)
 {
     struct session *ss = arg;
+    bool is_secret;
 
     if (!ss->smtp || ss->closing)
         return;
+    is_secret = smtp_server_hears_secrets(ss->smtp);
     smtp_server_input(ss->smtp, now_of(ss), in);
     session_run(ss);
+    if (is_secret)
+        explicit_bzero((char *)(uintptr_t)in.p, in.n);
 }
 
 static void on_drain(void *arg)

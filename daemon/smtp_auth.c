@@ -94,7 +94,7 @@ static void auth_response(struct smtp_server *s, struct slice text)
     struct buf plain;
     int rc;
 
-    buf_init(&plain, SMTP_AUTH_LINE_MAX);
+    buf_init_secret(&plain, SMTP_AUTH_LINE_MAX);
     rc = slice_eq(text, SLICE("=")) ? 0 : base64_decode(text, &plain);
     if (rc < 0)
         auth_error(s, SAY_AUTH_BASE64);

@@ -249,6 +249,11 @@ bool smtp_server_has_more(const struct smtp_server *s)
     return s->output_was_full;
 }
 
+bool smtp_server_hears_secrets(const struct smtp_server *s)
+{
+    return s->options.mechanisms && !s->has_said_auth && s->state != SMTP_STATE_DATA && s->state != SMTP_STATE_CHUNK;
+}
+
 bool smtp_server_wants_input(const struct smtp_server *s)
 {
     return s->in.n < SMTP_KEPT_MAX;
@@ -337,7 +342,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options, e
     s->knows_user = s->logged_in = channel == SMTP_TLS_KNOWS_USER;
     s->quit = SAYS;
     s->content.refusal = s->content.chunk_reply = SAYS;
-    buf_init(&s->kept, KEPT_CAP);
+    buf_init_secret(&s->kept, KEPT_CAP);
     buf_init(&s->out, 0);
     buf_init(&s->content.rewritten, 0);
     s->state = refusal == SAYS ? SMTP_STATE_COMMAND : SMTP_STATE_CLOSING;

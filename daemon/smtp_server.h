@@ -120,6 +120,9 @@ bool smtp_server_has_more(const struct smtp_server *s);
 /* False while so much input is kept that reading should pause. */
 bool smtp_server_wants_input(const struct smtp_server *s);
 
+/* Whether the next input may hold a password: then the driver overwrites it once smtp_server_next has said SMTP_WAIT. */
+bool smtp_server_hears_secrets(const struct smtp_server *s);
+
 /* Answer to SMTP_ASK_MAIL, _RCPT, _COMMIT. 250 to the first two lets the server's own words out; 421 closes. Copied. */
 void smtp_server_answer(struct smtp_server *s, int64_t now_ms, const struct ingest_reply *reply);
 /* Answer to SMTP_ASK_SALT. */

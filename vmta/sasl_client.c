@@ -78,12 +78,23 @@ fail:
     return FL_ENOMEM;
 }
 
+/* The library frees its copy as it is. */
+static void forget_password(Gsasl_session *session)
+{
+    const char *copy = gsasl_property_fast(session, GSASL_PASSWORD);
+
+    if (copy)
+        explicit_bzero((char *)(uintptr_t)copy, strlen(copy));
+}
+
 void sasl_client_free(struct sasl_client *s)
 {
     if (!s)
         return;
-    if (s->session)
+    if (s->session) {
+        forget_password(s->session);
         gsasl_finish(s->session);
+    }
     if (s->gsasl)
         gsasl_done(s->gsasl);
     free(s);

@@ -1,7 +1,8 @@
 /* stream.h: port: a connected byte stream, in clear or under TLS, in either direction. Loop thread only.
  * Implemented by stream_uv.c (sockets, with tls.c on memory BIOs) and by the simulator (tests/sim/stream_sim.c).
  *
- * Reading: on_read gives plain bytes as they come; nothing is buffered but an unfinished TLS record.
+ * Reading: on_read gives plain bytes as they come; nothing is buffered but an unfinished TLS record. Its owner may overwrite them
+ * (passwords).
  * Writing: stream_write and stream_write_body queue; stream_flush sends all that is queued in one system call where it can (the
  * driver calls it once per input that it handled; relay_turn flushes the rest).
  * Ending: exactly one on_end for each stream that the owner did not abort; after it, and after stream_abort, the handle is gone.

@@ -14,10 +14,15 @@ void buf_init(struct buf *b, size_t max)
     *b = (struct buf){ .max = max };
 }
 
+void buf_init_secret(struct buf *b, size_t max)
+{
+    *b = (struct buf){ .max = max, .is_secret = true };
+}
+
 void buf_free(struct buf *b)
 {
     free(b->p);
-    buf_init(b, b->max);
+    *b = (struct buf){ .max = b->max, .is_secret = b->is_secret };
 }
 
 void buf_wipe(struct buf *b)
@@ -35,6 +40,19 @@ static void compact(struct buf *b)
     memmove(b->p, b->p + b->at, b->end - b->at);
     b->end -= b->at;
     b->at = 0;
+}
+
+/* As realloc, which might leave the old bytes behind. */
+static char *move_secret(struct buf *b, size_t cap)
+{
+    char *p = malloc(cap);
+
+    if (!p || !b->p)
+        return p;
+    memcpy(p, b->p, b->end);
+    explicit_bzero(b->p, b->cap);
+    free(b->p);
+    return p;
 }
 
 int buf_reserve(struct buf *b, size_t n, char **ret)
@@ -55,7 +73,7 @@ int buf_reserve(struct buf *b, size_t n, char **ret)
     if (b->cap - b->end < n || !b->p) {
         while (cap < held + n)
             cap *= 2;
-        p = realloc(b->p, cap);
+        p = b->is_secret ? move_secret(b, cap) : realloc(b->p, cap);
         if (!p)
             return FL_ENOMEM;
         b->p = p;

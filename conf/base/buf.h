@@ -3,6 +3,8 @@
 #ifndef FL_BUF_H
 #define FL_BUF_H
 
+#include <stdbool.h>
+
 #include "slice.h"
 
 struct buf {
@@ -11,10 +13,13 @@ struct buf {
     size_t end; /* one past the last byte */
     size_t cap; /* bytes allocated */
     size_t max; /* most bytes it may hold; 0: no cap of its own */
+    bool is_secret; /* what it outgrows is overwritten */
 };
 
 /* An empty buffer that holds at most max bytes (0: as many as memory has). Allocates nothing. */
 void buf_init(struct buf *b, size_t max);
+/* The same for secrets: no copy stays behind when it grows. buf_wipe ends it. */
+void buf_init_secret(struct buf *b, size_t max);
 /* Frees its memory; it is empty and usable afterwards, with the same cap. */
 void buf_free(struct buf *b);
 /* Frees and overwrites its memory: for secrets. */

@@ -90,11 +90,12 @@ class Daemon:
             json.dump(self.config, f, indent=1)
         os.chmod(self.file, 0o600)
 
-    def start(self):
+    def start(self, launcher=()):
+        """launcher: a command that runs the one that follows it."""
         self.write_config()
         at = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "--config", self.file, "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*launcher, BINARY, "--config", self.file, "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         eventually(lambda: re.search(r"\bready\b", self.said(at)) or self.process.poll() is not None, START_S)
         if self.process.poll() is not None or not re.search(r"\bready\b", self.said(at)):
             raise RuntimeError("fairlead run: not ready, status %s:\n%s" % (self.process.poll(), self.said(at)[-4000:]))

@@ -1,5 +1,5 @@
 """What an operator does to a relay that runs."""
-import glob, json, os, signal, smtplib
+import glob, json, os, signal, smtplib, time
 
 from fairlead import DaemonTest, eventually, free_port
 from servers import Sink
@@ -57,6 +57,18 @@ class Files(DaemonTest):
         self.hang_up()
         self.assertTrue(eventually(lambda: os.path.exists(self.file)))
         self.assertEqual(glob.glob(self.file + ".*"), [])
+
+
+class Stop(DaemonTest):
+    def test_a_reload_under_way_ends_with_the_daemon(self):
+        d = self.daemon(self.server(Sink()).port)
+        for n in range(1500):               # so much to load that it takes a while
+            d.config["tenants"]["t%d" % n] = {"vmtas": ["a1"], "route": "a1"}
+        d.start()
+        for _ in range(2):
+            d.process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        self.assertEqual(d.stop(), 0, d.said()[-4000:])
 
 
 class Rows(DaemonTest):

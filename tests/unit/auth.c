@@ -49,7 +49,7 @@ static void crypto_turn(struct crypto *c)
     done(c->arg);
 }
 
-static bool system_knows(const char *user, const char *password)
+static bool system_knows(void *arg, const char *user, const char *password)
 {
     return strcmp(user, "alice") == 0 && strcmp(password, "wonderland") == 0;
 }
@@ -117,7 +117,7 @@ static int set_up(void **state)
 
     w->conf = load();
     assert_non_null(w->conf);
-    assert_int_equal(auth_new(&w->crypto, system_knows, &w->auth, NULL), 0);
+    assert_int_equal(auth_new(&w->crypto, system_knows, NULL, &w->auth, NULL), 0);
     *state = w;
     return 0;
 }

@@ -223,7 +223,7 @@ static int set_up(void **state)
         .tls = (struct tls_server *)&w->cx, /* never looked into */
         .closed = closed, .arg = w,
     };
-    assert_int_equal(auth_new(&pool, NULL, &w->cx.auth, NULL), 0);
+    assert_int_equal(auth_new(&pool, NULL, NULL, &w->cx.auth, NULL), 0);
     session_context_init(&w->cx);
     *state = w;
     return 0;
@@ -249,7 +249,10 @@ static int tear_down(void **state)
 
 static void says(struct world *w, const char *text)
 {
-    w->stream.events->on_read(w->stream.arg, slice_of(text));
+    char *bytes = strdup(text); /* the session may overwrite them */
+
+    w->stream.events->on_read(w->stream.arg, slice_of(bytes));
+    free(bytes);
 }
 
 /* The last line that was said to the client; what came before is dropped. */
