@@ -539,7 +539,16 @@ static void judge(struct delivering *dv, struct queue_entry *e, const struct tra
     attend_soon(m, q);
 }
 
-static void after_transaction(struct delivering *dv)
+/* Some servers take so many messages a connection and refuse the next for now: that speaks of the connection, and the next attempt
+ * has one of its own. */
+static bool is_used_up(const struct delivering *dv, const struct transaction_result *t)
+{
+    int n = connection_transactions(dv->connection);
+
+    return n >= dv->max_transactions || (n > 1 && t->mail_refused && outcome_class(&t->reply) == CLASS_TEMPORARY);
+}
+
+static void after_transaction(struct delivering *dv, bool used_up)
 {
     struct mta *m = dv->delivery->m;
 
@@ -549,7 +558,7 @@ static void after_transaction(struct delivering *dv)
     }
     if (dv->conn.state != CONN_BUSY)
         return;
-    if (connection_transactions(dv->connection) >= dv->max_transactions || m->shutting_down) {
+    if (used_up || m->shutting_down) {
         sched_closing(&m->sched, &dv->conn);
         quit(dv);
         return;
@@ -562,13 +571,14 @@ static void on_result(void *arg, const struct transaction_result *t)
 {
     struct delivering *dv = arg;
     struct queue_entry *e = dv->entry[0];
+    bool used_up = is_used_up(dv, t);
 
     assert(dv->entries > 0);
     in_hand_note(&dv->delivery->m->in_hand, &e->env->id);
     dv->entry[0] = dv->entry[1];
     dv->entries--;
     judge(dv, e, t);
-    after_transaction(dv);
+    after_transaction(dv, used_up);
 }
 
 /* ---------------------------------------------------------------- turns */

@@ -502,11 +502,12 @@ static bool route(struct ingest *in, const struct ingest_message *m, const struc
     return refuse_all(in, m, "route", no);
 }
 
-static bool take(struct ingest *in, const struct ingest_message *m, struct quota_request *quota, struct ingest_reply *no)
+static bool take(struct ingest *in, const struct ingest_message *m, int64_t size, struct quota_request *quota,
+                 struct ingest_reply *no)
 {
     enum quota_result r;
 
-    *quota = quota_of(in, m->origin, m->rcpt_count, (int64_t)m->size);
+    *quota = quota_of(in, m->origin, m->rcpt_count, size);
     r = quota_take(in->quotas, quota);
     if (r == QUOTA_OK)
         return true;
@@ -520,6 +521,7 @@ static bool prepare(struct ingest *in, const struct ingest_message *m, struct in
     struct arena *arena = arena_new(512);
     struct header_scan scanned;
     struct route_answer answer;
+    uint64_t came;
     bool good = arena && scan(in, m, &scanned, no) && check_from(in, m, &scanned, arena, no) &&
                 route(in, m, &scanned, &answer, no);
 
@@ -528,12 +530,14 @@ static bool prepare(struct ingest *in, const struct ingest_message *m, struct in
     arena_free(arena);
     if (!good)
         return false;
+    came = body_length(m->body);
     if (rewrite(in, m, &scanned, &id) < 0)
         return refuse_all(in, m, set_refusal(NO_MEMORY, no), no);
     t->env = make_envelope(in, m, &answer, &id);
     if (!t->env)
         return refuse_all(in, m, set_refusal(NO_MEMORY, no), no);
-    return take(in, m, &t->quota, no);
+    t->env->size += (int64_t)(body_length(m->body) - came); /* the stored message's: the header grew, or shrank */
+    return take(in, m, t->env->size, &t->quota, no);
 }
 
 void ingest_message(struct ingest *in, const struct ingest_message *m, ingest_done *done, void *arg)

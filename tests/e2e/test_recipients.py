@@ -122,6 +122,30 @@ class Partial(RecipientTest):
         self.assertEqual(set(self.ends(2).values()), {"delivered"})
         self.assertEqual(mx.connections, 2)
 
+    def test_a_host_that_takes_one_message_a_connection_gets_each_on_its_own(self):
+        taken = {}
+
+        def answer(verb, line):
+            if verb == "MAIL" and taken.get(mx.connections):
+                return "451 4.7.0 one message a connection"
+            taken[mx.connections] = taken.get(mx.connections) or verb == "DOT"
+            return None
+        mx = Mx(HOST, answer=answer, extensions=("8BITMIME",))
+        self.server(mx)
+        self.relay(mx.port, retry=["200ms"], max_connections=1)
+        for n in range(3):
+            self.submit(["u%d@two.test" % n])
+        self.assertEqual(set(self.ends(3).values()), {"delivered"})
+
+    def test_the_size_that_is_told_is_that_of_the_stored_message(self):
+        mx = self.server(Mx(HOST, extensions=("SIZE 100000",)))
+        self.relay(mx.port)
+        self.submit(["a@two.test"], text="X-Fairlead-Job: j1\r\n" + TEXT)
+        self.ends(1)
+        m, = mx.seen
+        self.assertIn("SIZE=%d" % len(m["content"]), m["mail"])
+        self.assertEqual({e["size"] for e in self.events("accepted", "delivered")}, {len(m["content"])})
+
     def test_a_connection_lost_after_the_dot_is_tried_again(self):
         mx = self.server(Mx(HOST, answer=lambda verb, line: "drop" if verb == "DOT" and mx.connections == 1 else None))
         self.relay(mx.port, retry=["200ms"])
