@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include "crc32c.h"
+#include "fault.h"
 #include "segment.h"
 
 enum { WAITING_LOW = 1 << 20 };
@@ -266,7 +267,7 @@ static int finish(struct spools *s, struct store_spool *sp)
         write_chunk(sp, empty);
         free(empty);
     }
-    if (sp->rc == 0)
+    if (sp->rc == 0 && !FAULT(large_not_synced))
         sp->rc = file_sync(sp->file);
     if (sp->rc == 0)
         sp->rc = disk_sync(s->o.disk);
@@ -293,7 +294,8 @@ static void carry_out(struct spools *s, struct op *op)
             file_close(sp->file);
             sp->file = NULL;
         }
-        drop(s, sp ? &sp->id : &op->spool.file);
+        if (!FAULT(large_left_behind))
+            drop(s, sp ? &sp->id : &op->spool.file);
         break;
     }
 }

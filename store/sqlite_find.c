@@ -1,5 +1,6 @@
 /* sqlite_find.c: rows of recipients are gathered into envelopes: loads and selections (store thread, inside a batch), listings
  * and single messages (reader thread). Changes nothing. */
+#include "fault.h"
 #include "sqlite_engine.h"
 
 enum { ROW_MESSAGE, ROW_NUMBER, ROW_QUEUE, ROW_DUE, ROW_ATTEMPTS, ROW_DETAILS };
@@ -205,6 +206,8 @@ static int gather(struct gathering *g)
         if (taken == op->find.limit || !is_due) {
             rows->more = is_due;
             rows->next_due_ms = due;
+            if (is_due && FAULT(load_skips_key))
+                note_key(&rows->after, s);
             sqlite3_reset(s);
             break;
         }

@@ -2,6 +2,7 @@
  * checkpoints; the others never do, so that the race between two checkpoints (see sqlite_version.c) cannot be met. */
 #include <stdlib.h>
 
+#include "fault.h"
 #include "sqlite_engine.h"
 #include "sqlite_gather.h"
 
@@ -32,6 +33,8 @@ static int set_up_writer(struct engine *e, struct fl_err *err)
     bool is_wal;
     int result = sqlite3_exec(e->db, WRITER_SETUP, NULL, NULL, NULL);
 
+    if (result == SQLITE_OK && FAULT(commit_not_synced))
+        result = sqlite3_exec(e->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
     if (result != SQLITE_OK)
         return fl_fail(err, sql_code(result), "cannot be used: %s", sqlite3_errmsg(e->db));
     result = sqlite3_prepare_v2(e->db, "PRAGMA journal_mode", -1, &s, NULL);

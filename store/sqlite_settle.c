@@ -3,6 +3,7 @@
  * there any more changes nothing. */
 #include <stdlib.h>
 
+#include "fault.h"
 #include "sqlite_engine.h"
 
 /* In the order of enum settle_kind. */
@@ -230,7 +231,7 @@ static int take_out(struct engine *e, struct op *op, const struct envelope_rcpt 
         return still;
     if (!still)
         note_left(&op->settle.result, r->queue.id);
-    return sqlite_count_queue(e, env, &r->queue, still ? 0 : -1, -1);
+    return sqlite_count_queue(e, env, &r->queue, still || FAULT(queue_miscounted) ? 0 : -1, -1);
 }
 
 static int update_in_place(struct engine *e, const struct op *op, const struct envelope_rcpt *r)
@@ -333,7 +334,7 @@ static int settle_all_parked(struct engine *e, struct op *op)
         rc = settle_parked(e, op, &op->settle.rcpts[i]);
         some |= rc > 0;
     }
-    if (rc >= 0 && some)
+    if (rc >= 0 && some && !FAULT(message_left))
         rc = end_parked(e, op);
     return rc < 0 ? rc : some;
 }

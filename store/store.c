@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault.h"
 #include "sqlite_version.h"
 #include "store_parts.h"
 
@@ -59,6 +60,10 @@ void store_accept(struct store *s, struct envelope *env, bool fresh, store_done 
     op->accept = (struct op_message){ .env = envelope_ref(env), .fresh = fresh };
     op->done = done;
     op->arg = arg;
+    if (FAULT(answer_before_commit)) {
+        done(arg, 0);
+        op->done = NULL;
+    }
     post(s, op);
 }
 
@@ -118,7 +123,9 @@ void store_settle(struct store *s, struct envelope *env, const struct settle_rcp
     op->settle.rcpts = copies;
     op->settle.count = count;
     op->settle.fresh = env->fresh;
-    if (dsn)
+    if (dsn && FAULT(dsn_apart))
+        store_accept(s, dsn, dsn_fresh, NULL, NULL);
+    else if (dsn)
         op->settle.dsn = (struct op_message){ .env = envelope_ref(dsn), .fresh = dsn_fresh };
     op->settled = done;
     op->arg = arg;

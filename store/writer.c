@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "fault.h"
 #include "recover.h"
 #include "wal_file.h"
 
@@ -145,7 +146,7 @@ static int refuse_accepts(struct writer *w, struct op_list *ops, int rc)
 
     while ((op = STAILQ_FIRST(ops))) {
         STAILQ_REMOVE_HEAD(ops, link);
-        if (op->type == OP_ACCEPT) {
+        if (op->type == OP_ACCEPT || (op->type == OP_SETTLE && FAULT(settle_lost))) {
             op->rc = rc;
             STAILQ_INSERT_TAIL(&refused, op, link);
             count++;
@@ -289,6 +290,12 @@ static int write_segments(struct writer *w)
 
     HASH_ITER(hh, w->tally.segments, t, next)
     {
+        if (FAULT(segment_unlinked_early) && segments_dies(w->segments, t)) {
+            char name[SEGMENT_NAME];
+
+            segment_name(t->id, name);
+            disk_unlink(w->o.disk, name);
+        }
         if (rc == 0)
             rc = segments_dies(w->segments, t) ? engine_delete_segment(w->engine, t->id)
                                                : engine_put_segment(w->engine, t->id, segments_live_after(w->segments, t));
@@ -396,7 +403,7 @@ static void run_batch(struct writer *w)
 static void judge_unknown(struct writer *w, uint64_t committed)
 {
     w->unknown = false;
-    if (committed == w->number) {
+    if (committed == w->number && !FAULT(unknown_is_failed)) {
         done(w);
         return;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "attend.h"
+#include "fault.h"
 #include "outcome.h"
 #include "relay_figures.h"
 #include "setback.h"
@@ -175,7 +176,7 @@ static void set_back(struct delivering *dv, const struct outcome *o, const struc
         sched_mark(&m->sched, p);
         return;
     }
-    if (o->exhausted == SCOPE_PROFILE) {
+    if (o->exhausted == SCOPE_PROFILE && !FAULT(profile_blames_path)) {
         if (setback_lane(m, l, why))
             tell_waiting(m, p, l, why, connection_protocol(dv->connection));
     } else if (setback_path(m, p, why)) {

@@ -2,6 +2,7 @@
 #include "intake.h"
 
 #include "attend.h"
+#include "fault.h"
 #include "hold.h"
 #include "job.h"
 #include "relay_figures.h"
@@ -271,7 +272,7 @@ int intake_recovered(struct mta *m, const struct store_recovered *found, struct 
 {
     int rc = 0;
 
-    for (int i = 0; i < found->hold_count && rc == 0; i++)
+    for (int i = 0; i < found->hold_count && rc == 0 && !FAULT(hold_forgotten); i++)
         rc = holds_add(m->holds, &found->holds[i]) ? 0 : FL_ENOMEM;
     for (int i = 0; i < found->queue_count && rc == 0; i++)
         rc = recover_queue(m, &found->queues[i]);

@@ -133,7 +133,8 @@ void ceiling_take(struct ceiling *c, struct limit_waiter *w)
 void ceiling_give_back(struct ceiling *c)
 {
     c->used--;
-    wake_first(c, true);
+    if (!FAULT(wake_lost))
+        wake_first(c, true);
 }
 
 void ceiling_wait(struct ceiling *c, struct limit_waiter *w)

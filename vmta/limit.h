@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "fault.h"
 #include "units.h"
 
 /* A rate, evenly spaced, with a burst of one second's worth, at least 1. Counted in fractions of an event, in integers, so that a
@@ -49,7 +50,7 @@ struct ceiling {
 };
 
 void ceiling_init(struct ceiling *c, int64_t max);
-static inline bool ceiling_has_room(const struct ceiling *c) { return c->used + c->promised < c->max; }
+static inline bool ceiling_has_room(const struct ceiling *c) { return c->used + c->promised - FAULT(ceiling_off_by_one) < c->max; }
 /* A raised maximum wakes who waits. */
 void ceiling_set_max(struct ceiling *c, int64_t max);
 /* Room for anybody, or the place that it keeps for w. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "fault.h"
+
 #define NOW(v) { OUTCOME_##v, SCOPE_NONE, false, SCOPE_NONE }
 #define RCPT(v) { OUTCOME_##v, SCOPE_RECIPIENT, false, SCOPE_NONE }
 #define QUEUE(v) { OUTCOME_##v, SCOPE_QUEUE, false, SCOPE_NONE }
@@ -70,7 +72,7 @@ struct outcome outcome_of_mail(const struct reply *r)
 /* The connection went before a verdict. Once: at once, elsewhere. Again: as if that host could not be reached (connect). */
 static struct outcome unjudged(bool again)
 {
-    if (!again)
+    if (!again || FAULT(again_for_ever))
         return (struct outcome)AGAIN;
     return (struct outcome){ OUTCOME_DEFERRED, SCOPE_HOST, true, SCOPE_PATH };
 }
@@ -82,7 +84,7 @@ struct outcome outcome_of_rcpt(const struct transaction_result *t, const struct 
     if (t->mail_refused)
         return outcome_of_mail(&t->reply);
     if (!r->judged)
-        return unjudged(again);
+        return FAULT(unjudged_is_yes) ? (struct outcome)RCPT(DELIVERED) : unjudged(again);
     if (r->stage == STAGE_MAIL) /* the message does not fit the host */
         return outcome_of_mail(&r->reply);
     return outcome_at(r->stage, outcome_class(&r->reply));
@@ -123,7 +125,7 @@ struct outcome outcome_of_dns(enum outcome_dns kind, int64_t since_first_ms, str
     bool asked_twice = kind == OUTCOME_DNS_NXDOMAIN || kind == OUTCOME_DNS_NO_HOST;
 
     attempt_reply(ret_reply, dns_kinds[kind].enhanced, dns_kinds[kind].text);
-    if (asked_twice && since_first_ms >= OUTCOME_NXDOMAIN_AGAIN_MS)
+    if (asked_twice && (FAULT(nxdomain_at_once) || since_first_ms >= OUTCOME_NXDOMAIN_AGAIN_MS))
         return (struct outcome)RCPT(BOUNCED);
     if (asked_twice)
         ret_reply->enhanced[0] = '4';

@@ -5,6 +5,7 @@
 
 #include "attend.h"
 #include "delivery.h"
+#include "fault.h"
 #include "hold.h"
 #include "intake.h"
 #include "job.h"
@@ -257,7 +258,7 @@ void relay_turn(struct relay *r)
 {
     struct mta *m = &r->mta;
 
-    if (retry_clock_step(&m->clock, m->now))
+    if (retry_clock_step(&m->clock, m->now) && !FAULT(step_unnoticed))
         on_clock_step(m);
     store_dispatch(m->store);
     sched_stop(&m->sched, m->shutting_down || store_health(m->store) == STORE_FAILED);

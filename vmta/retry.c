@@ -2,6 +2,7 @@
 #include "retry.h"
 
 #include "clock.h"
+#include "fault.h"
 
 static int64_t exponential(const struct retry_schedule *s, int n)
 {
@@ -19,7 +20,7 @@ static int64_t exponential(const struct retry_schedule *s, int n)
 
 static int64_t jittered(int64_t ms, int permille, struct rand *r)
 {
-    int64_t width = ms / 1000 * permille + ms % 1000 * permille / 1000;
+    int64_t width = FAULT(jitter_unbounded) ? ms : ms / 1000 * permille + ms % 1000 * permille / 1000;
 
     if (!r || width <= 0)
         return ms;
@@ -76,7 +77,7 @@ bool retry_is_expired(int64_t now_ms, int64_t expires_ms, int64_t stepped_ms, in
 {
     if (now_ms < expires_ms)
         return false;
-    return stepped_ms == 0 || last_attempt_ms >= stepped_ms;
+    return stepped_ms == 0 || FAULT(expiry_unattempted) || last_attempt_ms >= stepped_ms;
 }
 
 bool retry_clock_step(struct retry_clock *c, const struct now *now)

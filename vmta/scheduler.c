@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bound.h"
+#include "fault.h"
 #include "share.h"
 
 enum {
@@ -45,7 +46,9 @@ void sched_stop(struct sched *s, bool stopped)
 /* Connections are what binds: shares are dealt by the time that they are held. */
 static bool path_is_bound(const struct path *p)
 {
-    return p->open >= p->max_connections || p->open >= p->window;
+    int64_t open = p->open - FAULT(path_off_by_one);
+
+    return open >= p->max_connections || open >= p->window;
 }
 
 static int64_t price(const struct path *p, int64_t rcpts)
@@ -149,7 +152,7 @@ static void rates_take(struct share *sh, struct queue *q, int64_t n)
     struct rates rates = rates_of(sh, q);
 
     for (int i = 0; i < 4; i++)
-        bucket_take(rates.of[i], n, sh->lane->path->sched->now->mono_ms);
+        bucket_take(rates.of[i], FAULT(rate_by_message) ? 1 : n, sh->lane->path->sched->now->mono_ms);
 }
 
 /* ---------------------------------------------------------------- dealing */

@@ -1,6 +1,8 @@
 /* setback.c: see setback.h. */
 #include "setback.h"
 
+#include "fault.h"
+
 bool setback_host(struct mta *m, struct path *p, const struct inet_addr *addr)
 {
     struct path_host *h = path_host(p, addr);
@@ -150,5 +152,5 @@ bool setback_count_mail_refusal(struct path *p, struct tenant_state *tenant, str
         known = known || p->refused_domains[i] == domain;
     if (!known && p->refused_domain_count < 3)
         p->refused_domains[p->refused_domain_count++] = domain;
-    return p->refused_two_tenants || p->refused_domain_count >= 3;
+    return FAULT(refusal_blames_path) || p->refused_two_tenants || p->refused_domain_count >= 3;
 }

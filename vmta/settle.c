@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bounce.h"
+#include "fault.h"
 #include "job.h"
 #include "outcome.h"
 #include "relay_figures.h"
@@ -186,7 +187,7 @@ static void on_settled(void *arg, const struct settle_result *result)
         const struct settle_verdict *v = &s->verdict[i];
 
         if (v->kind != SETTLE_PARK) {
-            gone++;
+            gone += !(v->kind == SETTLE_DROPPED && FAULT(dropped_still_counted));
         } else if (v->to) {
             count_move(s, v, is_first_there(s, i));
             moved++;

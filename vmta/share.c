@@ -1,6 +1,8 @@
 /* share.c: see share.h. */
 #include "share.h"
 
+#include "fault.h"
+
 void sched_mark(struct sched *s, struct path *p)
 {
     if (p->dirty)
@@ -27,7 +29,7 @@ void share_settle(struct share *sh)
         return;
     }
     /* who comes back does not bring what it did not use meanwhile */
-    if (pt->active == 0 && pt->vtime < pt->path->vtime)
+    if (pt->active == 0 && pt->vtime < pt->path->vtime && !FAULT(time_not_raised))
         pt->vtime = pt->path->vtime;
     /* without memory the share is tried again at its next change */
     if (heap_set(&sh->lane->heap, &sh->node, pt->vtime, TAILQ_FIRST(&sh->ring)->queue->key.id) == 0)

@@ -6,6 +6,7 @@
 
 #include "body.h"
 #include "err.h"
+#include "fault.h"
 
 /* ---------------------------------------------------------------- phases */
 #define TO(p) (1u << TX_##p)
@@ -71,7 +72,7 @@ void transaction_abandon(struct transaction *tx, int64_t now_ms, const struct re
     if (tx->phase == TX_OVER)
         return;
     if (tx->phase == TX_DOT && !is_421)
-        transaction_judge_taken(tx, STAGE_DOT, r);
+        transaction_judge_taken(tx, STAGE_DOT, FAULT(lost_dot_is_yes) ? &(struct reply){ .code = 250 } : r);
     for (int i = 0; i < tx->result.rcpt_count; i++) {
         struct rcpt_result *rcpt = &tx->result.rcpts[i];
 
@@ -268,6 +269,8 @@ static void take_rcpt_reply(struct transaction *tx, const struct reply *r)
     rcpt->reply = *r;
     rcpt->surplus = is_surplus(tx, r);
     rcpt->judged = !rcpt->surplus;
+    if (FAULT(refusal_for_all))
+        transaction_judge_taken(tx, STAGE_RCPT, r);
 }
 
 /* All recipients are answered. */

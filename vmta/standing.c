@@ -1,15 +1,17 @@
 /* standing.c: see standing.h. */
 #include "standing.h"
 
+#include "fault.h"
 #include "hold.h"
 #include "job.h"
+
 static void rematch(struct mta *m)
 {
     for (struct queue *q = m->queues.by_name; q; q = queues_next(q)) {
         const struct hold *before = q->hold;
 
         q->hold = holds_match(m->holds, q);
-        if (before && !q->hold)
+        if (before && !q->hold && !FAULT(release_owes_nothing))
             q->released_ms = m->now->wall_ms;
         if (q->hold != before)
             attend_soon(m, q);

@@ -18,6 +18,7 @@
 
 #include "happen.h"
 #include "oracle.h"
+#include "planted.h"
 #include "relay_parts.h"
 #include "relay_view.h"
 #include "resolver_sim.h"
@@ -152,8 +153,10 @@ struct range {
 
 static void play_range(const struct range *r, uint64_t from)
 {
-    for (uint64_t seed = from; seed <= r->last; seed += (uint64_t)r->jobs)
+    for (uint64_t seed = from; seed <= r->last; seed += (uint64_t)r->jobs) {
+        planted_plays(seed);
         play(seed, r->first == r->last);
+    }
     print_message("%lld worlds, %lld lives, %lld turns: %lld recipients delivered, %lld bounced, %lld expired, %lld dropped\n",
                   sums.worlds, sums.lives, sums.turns, sums.delivered, sums.bounced, sums.expired, sums.dropped);
 }
@@ -240,6 +243,7 @@ int main(int argc, char **argv)
     int numbers = 0;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    planted_take(&argc, &argv);
     mallopt(M_MMAP_THRESHOLD, KEPT_BYTES); /* memory goes from world to world, not back to the system each time */
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     for (int i = 1; i < argc; i++) {

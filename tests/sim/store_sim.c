@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "planted.h"
 #include "sqlite_vfs_sim.h"
 #include "store_parts.h"
 
@@ -778,8 +779,10 @@ static void promises_outlive_power_cuts_and_failing_disks(void **state)
 {
     const struct range *r = *state;
 
-    for (uint64_t seed = r->first; seed <= r->last; seed++)
+    for (uint64_t seed = r->first; seed <= r->last; seed++) {
+        planted_plays(seed);
         play(seed, r->first == r->last);
+    }
 }
 
 int main(int argc, char **argv)
@@ -790,6 +793,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_single_operation_may_fail),
     };
 
+    planted_take(&argc, &argv);
     if (argc > 1)
         range.first = range.last = strtoull(argv[1], NULL, 10);
     if (argc > 2)
