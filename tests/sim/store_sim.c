@@ -18,7 +18,7 @@
 
 enum {
     SEEDS = 400, LIVES = 4, ACTIONS = 60, MESSAGES = 400, RCPTS = 3, QUEUES = 3, CALLS = 2000, TEXT_MAX = 6000,
-    SEGMENT_SIM = 32 << 10, RESERVE_SIM = 64 << 10, FAULT_ROUNDS = 4, PATIENCE = 400,
+    SEGMENT_SIM = 32 << 10, RESERVE_SIM = 64 << 10, FAULT_ROUNDS = 4, LOAD_MOST = 20, PATIENCE = 400,
 };
 
 enum fate { LIVE, SETTLING, GONE };
@@ -34,7 +34,7 @@ struct rcpt {
 
 struct message {
     enum { POSTED, STORED, REFUSED, LOST } state; /* LOST: its answer never came, and it is not there */
-    bool job;
+    bool job, large;
     int call; /* of the settle that it is the DSN of; -1: it is none */
     int count;
     uint64_t seed, length;
@@ -67,16 +67,18 @@ struct world {
     int call_count, open_calls;
     /* the last look */
     struct { int64_t messages, recipients, bytes; } queues[QUEUES + 1];
+    struct load_key after;          /* of a load, which comes in pieces */
+    bool more;
     const struct message *reading;
     bool read_done;
-    struct store_spool *spool;
+    bool calm;      /* nothing has failed in this life */
 };
 
-/* Says which seed it was before the test fails. */
-#define promise(w, what) \
+/* Where it does not hold: says which seed it was, and what is wrong, and the test fails. */
+#define promise(w, holds, wrong) \
     do { \
-        if (!(what)) { \
-            print_error("seed %llu: broken: %s\n", (unsigned long long)(w)->seed, #what); \
+        if (!(holds)) { \
+            print_error("seed %llu: broken: %s (%s)\n", (unsigned long long)(w)->seed, wrong, #holds); \
             fail(); \
         } \
     } while (0)
@@ -173,7 +175,7 @@ static struct message *message_of(struct world *w, const struct envelope *e)
 {
     int index = e->id.b[14] << 8 | e->id.b[15];
 
-    promise(w, index < w->message_count);
+    promise(w, index < w->message_count, "a message that nobody made");
     return &w->messages[index];
 }
 
@@ -188,7 +190,7 @@ static struct call *call_new(struct world *w, int message, int dsn)
 
 static void call_end(struct call *c)
 {
-    promise(c->world, c->open);
+    promise(c->world, c->open, "a call is answered twice");
     c->open = false;
     c->world->open_calls--;
 }
@@ -200,7 +202,7 @@ static void on_accepted(void *arg, int rc)
     struct call *c = arg;
 
     call_end(c);
-    promise(c->world, rc == 0 || rc == FL_EFULL || rc == FL_EIO);
+    promise(c->world, rc == 0 || rc == FL_EFULL || rc == FL_EIO, "an accept ends with another error");
     trace(c->world, "message %d: accept ended %d", c->message, rc);
     c->world->messages[c->message].state = rc == 0 ? STORED : REFUSED;
 }
@@ -230,7 +232,7 @@ static void on_settled(void *arg, const struct settle_result *r)
         all_gone &= m->rcpts[i].fate == GONE;
     }
     if (all_gone)
-        promise(w, r->message_gone);
+        promise(w, r->message_gone, "the last recipient ended, and the message is not said to be gone");
     if (c->dsn >= 0)
         w->messages[c->dsn].state = STORED;
 }
@@ -296,6 +298,7 @@ static void post_large(struct world *w)
     char text[TEXT_MAX];
     size_t half = m->length / 2, done = half;
 
+    m->large = true;
     m->state = REFUSED; /* until it is handed in */
     make_text(m, text);
     body_unref(e->body);
@@ -352,6 +355,7 @@ static void trouble(struct world *w)
     uint64_t kind = below(w, 8);
 
     trace(w, "trouble %d", (int)kind);
+    w->calm = w->calm && kind > 2;
     switch (kind) {
     case 0:
         sim_disk_fail_after(w->disk, (int)below(w, 30), below(w, 2) ? FL_EIO : FL_EFULL, below(w, 2));
@@ -398,14 +402,14 @@ static void found(struct world *w, struct envelope *e)
     for (int i = 0; i < e->rcpt_count; i++) {
         struct rcpt *r = &m->rcpts[e->rcpts[i].number];
 
-        promise(w, e->rcpts[i].number < (uint32_t)m->count);
-        promise(w, !r->found);
+        promise(w, e->rcpts[i].number < (uint32_t)m->count, "a recipient that the message never had");
+        promise(w, !r->found, "a recipient is there twice");
         r->found = true;
         envelope_unref(r->env);
         r->env = envelope_ref(e);
         if (r->fate == SETTLING && r->kind == SETTLE_PARK)
             r->queue = e->rcpts[i].queue.id; /* it moved, or it did not */
-        promise(w, r->queue == e->rcpts[i].queue.id);
+        promise(w, r->queue == e->rcpts[i].queue.id, "a recipient is in another queue");
     }
 }
 
@@ -413,7 +417,9 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
 {
     struct world *w = arg;
 
-    promise(w, rc == 0 && !r->more);
+    promise(w, rc == 0, "a queue cannot be loaded");
+    w->after = r->after;
+    w->more = r->more;
     for (int i = 0; i < r->count; i++) {
         const struct envelope *e = r->envelopes[i];
 
@@ -433,9 +439,13 @@ static void gather(struct world *w)
             w->messages[i].rcpts[k].found = false;
     for (int i = 0; i < r->fresh_count; i++)
         found(w, r->fresh[i]);
-    for (uint64_t q = 1; q <= QUEUES; q++)
-        store_load(w->store, q, NEVER_MS, NULL, 100000, on_loaded, w);
-    pump(w);
+    for (uint64_t q = 1; q <= QUEUES; q++) { /* some at a time: the rest is found behind them */
+        w->after = (struct load_key){ 0 };
+        do {
+            store_load(w->store, q, NEVER_MS, &w->after, 1 + (int)below(w, LOAD_MOST), on_loaded, w);
+            pump(w);
+        } while (w->more);
+    }
 }
 
 /* What was promised of each message, against what is there. */
@@ -450,15 +460,16 @@ static void judge(struct world *w, struct message *m)
         applied[i] = r->fate == SETTLING && r->kind != SETTLE_PARK ? !r->found : -1;
         if (m->state != STORED)
             continue;
-        promise(w, r->fate != LIVE || r->found);                               /* nothing answered is lost */
-        promise(w, r->fate != GONE || !r->found);                              /* nothing settled comes back */
-        promise(w, r->fate != SETTLING || r->kind != SETTLE_PARK || r->found); /* nothing is lost by waiting */
-        for (int k = 0; k < i; k++)                                            /* a settle happens as a whole */
-            promise(w, applied[i] < 0 || applied[k] < 0 || r->call != m->rcpts[k].call || applied[i] == applied[k]);
+        promise(w, r->fate != LIVE || r->found, "a recipient that was answered for is lost");
+        promise(w, r->fate != GONE || !r->found, "a recipient that was settled is back");
+        promise(w, r->fate != SETTLING || r->kind != SETTLE_PARK || r->found, "a recipient was lost while it was parked");
+        for (int k = 0; k < i; k++)
+            promise(w, applied[i] < 0 || applied[k] < 0 || r->call != m->rcpts[k].call || applied[i] == applied[k],
+                    "half of a settle happened");
     }
-    promise(w, m->state != REFUSED || there == 0); /* what was refused is not there */
-    promise(w, m->state != LOST || there == 0);
-    promise(w, m->state != POSTED || there == 0 || there == m->count);
+    promise(w, m->state != REFUSED || there == 0, "a message that was refused is there");
+    promise(w, m->state != LOST || there == 0, "a message that was lost before its answer is back");
+    promise(w, m->state != POSTED || there == 0 || there == m->count, "half of a message is there");
 }
 
 /* A DSN is there if, and only if, its settle happened; where the settle's own traces tell. */
@@ -471,7 +482,7 @@ static void judge_dsn(struct world *w, const struct message *m)
         const struct rcpt *r = &about->rcpts[i];
 
         if (r->fate == SETTLING && r->call == m->call && r->kind != SETTLE_PARK)
-            promise(w, r->found != m->rcpts[0].found);
+            promise(w, r->found != m->rcpts[0].found, "a DSN is there without its settle, or the settle without its DSN");
     }
 }
 
@@ -501,17 +512,18 @@ static void judge_counts(struct world *w)
     for (int i = 0; i < s->queue_count; i++) {
         const struct stored_queue *q = &s->queues[i];
 
-        promise(w, q->recipients == w->queues[q->key.id].recipients);
-        promise(w, q->messages == w->queues[q->key.id].messages);
-        promise(w, q->bytes == w->queues[q->key.id].bytes);
+        promise(w, q->recipients == w->queues[q->key.id].recipients, "a queue counts other recipients than it has");
+        promise(w, q->messages == w->queues[q->key.id].messages, "a queue counts other messages than it has");
+        promise(w, q->bytes == w->queues[q->key.id].bytes, "a queue counts other bytes than it has");
         w->queues[q->key.id].recipients = 0;
     }
     for (uint64_t q = 1; q <= QUEUES; q++)
-        promise(w, w->queues[q].recipients == 0); /* no recipient without the row of its queue */
-    promise(w, s->job_count <= 1);
-    promise(w, queued == (s->job_count ? s->jobs[0].queued : 0));
+        promise(w, w->queues[q].recipients == 0, "recipients are there, and the row of their queue is not");
+    promise(w, s->job_count <= 1, "a job that nobody named");
+    promise(w, queued == (s->job_count ? s->jobs[0].queued : 0), "a job counts other recipients than it has");
     if (s->job_count)
-        promise(w, ended == s->jobs[0].delivered + s->jobs[0].bounced + s->jobs[0].expired + s->jobs[0].dropped);
+        promise(w, ended == s->jobs[0].delivered + s->jobs[0].bounced + s->jobs[0].expired + s->jobs[0].dropped,
+                "a job counts other outcomes than there were");
 }
 
 static void on_read(void *arg, int rc, struct slice bytes)
@@ -519,10 +531,10 @@ static void on_read(void *arg, int rc, struct slice bytes)
     struct world *w = arg;
     char text[TEXT_MAX];
 
-    promise(w, rc == 0);
-    promise(w, bytes.n == w->reading->length);
+    promise(w, rc == 0, "a body cannot be read");
+    promise(w, bytes.n == w->reading->length, "a body is shorter or longer than it was");
     make_text(w->reading, text);
-    promise(w, bytes.n == 0 || memcmp(bytes.p, text, bytes.n) == 0);
+    promise(w, bytes.n == 0 || memcmp(bytes.p, text, bytes.n) == 0, "a body is not what it was");
     w->read_done = true;
 }
 
@@ -537,11 +549,46 @@ static int count_file(void *arg, const char *name)
     return 0;
 }
 
+static void count_files(struct world *w, int ret[2])
+{
+    ret[0] = ret[1] = 0;
+    disk_list(sim_disk_port(w->disk), count_file, ret);
+}
+
+static void on_damaged(void *arg, int rc, struct slice bytes)
+{
+    struct world *w = arg;
+
+    promise(w, rc == FL_ECORRUPT, "a body whose bytes changed on the disk is read as if it were whole");
+    w->read_done = true;
+}
+
+/* A byte of one body changes on the disk: who reads it is told. */
+static void damage_a_body(struct world *w)
+{
+    const struct rcpt *r = NULL;
+    char name[SEGMENT_NAME];
+
+    for (int i = 0; i < w->message_count; i++)
+        for (int k = 0; k < w->messages[i].count; k++)
+            if (w->messages[i].rcpts[k].found && body_place(w->messages[i].rcpts[k].env->body)->length)
+                r = &w->messages[i].rcpts[k];
+    if (!r)
+        return;
+    segment_name(body_place(r->env->body)->segment, name);
+    if (!sim_disk_damage(w->disk, name, body_place(r->env->body)->offset + below(w, body_place(r->env->body)->length)))
+        return;
+    w->read_done = false;
+    store_read(w->store, r->env->body, 0, TEXT_MAX, on_damaged, w);
+    pump(w);
+    promise(w, w->read_done, "a body was asked for, and nobody answered");
+}
+
 /* Every body can be read; and there is no file that none needs. */
 static void judge_bodies(struct world *w)
 {
     uint64_t segments[MESSAGES];
-    int files[2] = { 0 }, segment_count = 0, large = 0;
+    int files[2], segment_count = 0, large = 0;
 
     for (int i = 0; i < w->message_count; i++) {
         const struct rcpt *r = NULL;
@@ -556,16 +603,16 @@ static void judge_bodies(struct world *w)
         w->read_done = false;
         store_read(w->store, r->env->body, 0, TEXT_MAX, on_read, w);
         pump(w);
-        promise(w, w->read_done);
+        promise(w, w->read_done, "a body was asked for, and nobody answered");
         large += body_place_has_file(body_place(r->env->body));
         for (int k = 0; k < segment_count; k++)
             known |= segments[k] == body_place(r->env->body)->segment;
         if (!known)
             segments[segment_count++] = body_place(r->env->body)->segment;
     }
-    disk_list(sim_disk_port(w->disk), count_file, files);
-    promise(w, files[0] == segment_count);
-    promise(w, files[1] == large);
+    count_files(w, files);
+    promise(w, files[0] == segment_count, "there are more segments, or fewer, than bodies need");
+    promise(w, files[1] == large, "there are more large files, or fewer, than bodies need");
 }
 
 /* From now on what is there is what was promised. */
@@ -599,7 +646,7 @@ static void look(struct world *w)
     pump(w);
     judge_bodies(w);
     store_forget_recovered(w->store);
-    promise(w, sim_vfs_foreign_checkpoints(w->vfs) == 0);
+    promise(w, sim_vfs_foreign_checkpoints(w->vfs) == 0, "a connection other than the store thread's made a checkpoint");
 }
 
 /* ---------------------------------------------------------------- lives */
@@ -624,7 +671,7 @@ static bool open_store(struct world *w)
         return true;
     if (!sim_disk_is_dead(w->disk))
         print_error("seed %llu: %s\n", (unsigned long long)w->seed, err.text);
-    promise(w, sim_disk_is_dead(w->disk));
+    promise(w, sim_disk_is_dead(w->disk), "the store does not open");
     w->store = NULL;
     return false;
 }
@@ -651,7 +698,24 @@ static void open_at_last(struct world *w)
         }
         power_cycle(w);
     }
-    promise(w, open_store(w));
+    promise(w, open_store(w), "the store does not open");
+}
+
+/* In a life without failures large files go when they are not needed any more, and not at the next start. */
+static void judge_large_files(struct world *w)
+{
+    int files[2], needed = 0;
+
+    for (int i = 0; i < w->message_count; i++) {
+        const struct message *m = &w->messages[i];
+        bool live = false;
+
+        for (int k = 0; k < m->count; k++)
+            live |= m->rcpts[k].fate != GONE;
+        needed += m->large && m->state == STORED && live;
+    }
+    count_files(w, files);
+    promise(w, files[1] == needed, "large files are left though nothing failed");
 }
 
 /* Once nothing fails any more, everything is answered. */
@@ -662,7 +726,10 @@ static void calm_end(struct world *w)
     sim_disk_cut_after(w->disk, -1);
     for (int i = 0; w->open_calls && i < PATIENCE; i++)
         pump(w);
-    promise(w, w->open_calls == 0);
+    promise(w, w->open_calls == 0, "a call was never answered");
+    pump(w);
+    if (w->calm)
+        judge_large_files(w);
     store_close(w->store);
     w->store = NULL;
     sim_vfs_power_on(w->vfs);
@@ -670,6 +737,7 @@ static void calm_end(struct world *w)
 
 static void live(struct world *w)
 {
+    w->calm = true;
     for (int i = 0; i < ACTIONS && !sim_disk_is_dead(w->disk); i++)
         act(w);
     if (!sim_disk_is_dead(w->disk) && below(w, 3) == 0) {
@@ -711,12 +779,12 @@ static struct world *world_new(uint64_t seed, bool traced)
 
 static void world_free(struct world *w)
 {
-    promise(w, sim_vfs_checkpoints(w->vfs) > 0);
+    promise(w, sim_vfs_checkpoints(w->vfs) > 0, "no checkpoint in a whole life");
     store_close(w->store);
     for (int i = 0; i < w->message_count; i++)
         for (int k = 0; k < w->messages[i].count; k++)
             envelope_unref(w->messages[i].rcpts[k].env);
-    promise(w, w->budget.used == 0);
+    promise(w, w->budget.used == 0, "bodies are held in memory, and nobody has them");
     sim_vfs_free(w->vfs);
     sim_disk_free(w->disk);
     free(w);
@@ -729,6 +797,7 @@ static void play(uint64_t seed, bool traced)
     open_at_last(w);
     for (int i = 0; i < LIVES; i++)
         live(w);
+    damage_a_body(w);
     world_free(w);
 }
 
@@ -739,7 +808,7 @@ static bool play_fault(uint64_t n, int code, bool for_good)
     int began;
     bool struck;
 
-    promise(w, open_store(w));
+    promise(w, open_store(w), "the store does not open");
     store_forget_recovered(w->store);
     began = sim_disk_operations(w->disk);
     sim_disk_fail_after(w->disk, (int)n, code, for_good);
@@ -754,7 +823,7 @@ static bool play_fault(uint64_t n, int code, bool for_good)
     }
     struck = sim_disk_operations(w->disk) - began > (int)n;
     calm_end(w);
-    promise(w, open_store(w));
+    promise(w, open_store(w), "the store does not open");
     look(w);
     world_free(w);
     return struck;
