@@ -40,7 +40,7 @@ class Economy(unittest.TestCase):
             os.chmod(folder, 0o755)
             sink = relays.SmtpSink()
             relay = relays.Fairlead(a, os.path.join(folder, "relay"), sink.port)
-            relay.strace_args = ["-e", "inject=fdatasync,fsync:delay_exit=%d" % FLUSH_US]
+            relay.strace_args += ["-e", "inject=fdatasync,fsync:delay_exit=%d" % FLUSH_US]
             try:
                 relay.start(strace=True)
                 before = written(relay.pid)

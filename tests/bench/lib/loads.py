@@ -2,6 +2,7 @@
 import json, os, subprocess, time
 
 VERP_DOMAINS, VERP_VMTAS = 10000, 100
+LOAD_S = 900        # no load of ours takes so long unless something hangs
 
 
 def smtp_source(a, port, n):
@@ -15,7 +16,7 @@ def smtp_source(a, port, n):
 def source(a, port, n, *more):
     p = subprocess.run([os.path.join(a.build, "tests", "bench", "source"), "--to", "127.0.0.1:%d" % port, "--sessions", str(a.sessions),
                         "--size", str(a.size), "--messages", str(n), "--from-domain", "bench.test", *more],
-                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=LOAD_S)
     return json.loads(p.stdout)["seconds"]
 
 

@@ -47,18 +47,34 @@ class SmtpSink:
         self.p.wait()
 
 
+class TlsSink:
+    """Fairlead's own receiver, under TLS: smtp-sink knows none."""
+
+    def __init__(self, build):
+        self.port = free_port()
+        self.p = subprocess.Popen([os.path.join(build, "fairlead"), "sink", "--listen", "127.0.0.1:%d" % self.port, "--tls", "on", "--quiet"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_port(self.port)
+
+    def stop(self):
+        self.p.terminate()
+        self.p.wait()
+
+
 class Relay:
-    """Its folder, its port, its process; under strace the process is strace's only child."""
+    """Its folder, its port, its process; under strace the process is strace's only child. a.tls: STARTTLS in and out. strace_args may
+    be changed before the start."""
 
     def __init__(self, a, folder, sink_port):
         self.a, self.folder, self.sink_port, self.port = a, folder, sink_port, free_port()
-        self.strace_file, self.strace_args = os.path.join(folder, "strace"), []
+        self.tls = getattr(a, "tls", False)
+        self.strace_file, self.strace_args = os.path.join(folder, "strace"), ["-c"]
         self.delivered_before = 0
         os.makedirs(folder)
 
     def launch(self, argv, strace):
         if strace:
-            argv = ["strace", "-f", "-c", "-o", self.strace_file, *self.strace_args, *argv]
+            argv = ["strace", "-f", "-o", self.strace_file, *self.strace_args, *argv]
         self.log = open(os.path.join(self.folder, "log"), "ab")
         self.p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.pid = self.p.pid
@@ -87,24 +103,27 @@ class Relay:
 class Fairlead(Relay):
     def start(self, strace=False):
         self.accounting, self.offset, self.seen = os.path.join(self.folder, "accounting.jsonl"), 0, 0
+        crt, key = certificate(self.folder) if self.tls else ("", "")
         vmtas = "".join('  v%d: {source_addresses: [127.0.1.%d], hostname: v%d.bench.test}\n' % (i, i + 1, i) for i in range(100))
         conf = os.path.join(self.folder, "fairlead.yaml")
         with open(conf, "w") as f:
             f.write("""server: {hostname: bench.test, data_dir: %(dir)s/data, user: "", postmaster: postmaster@bench.test}
 listeners:
-  - {address: "127.0.0.1:%(port)d", role: relay, tls: none}
-sources:
+  - {address: "127.0.0.1:%(port)d", role: relay, tls: %(in)s}
+%(certificates)ssources:
   - {network: any, require_auth: true, max_connections_per_ip: 5000}
   - {network: 127.0.0.0/8, always_allow_relaying: true, tenant: bench}
 vmtas:
 %(vmtas)stenants:
   bench: {sender_domains: ["*"], vmtas: [%(names)s], route: v0, steering_headers: true}
 domains:
-  "*": {smart_host: "[127.0.0.1]:%(sink)d", tls: none, max_connections: 50, max_messages_per_connection: 1000000}
+  "*": {smart_host: "[127.0.0.1]:%(sink)d", tls: %(out)s, max_connections: 50, max_messages_per_connection: 1000000}
 admin: {socket: control.sock}
 accounting:
   - {file: %(dir)s/accounting.jsonl}
-""" % {"dir": self.folder, "port": self.port, "sink": self.sink_port, "vmtas": vmtas, "names": ", ".join("v%d" % i for i in range(100))})
+""" % {"dir": self.folder, "port": self.port, "sink": self.sink_port, "vmtas": vmtas, "names": ", ".join("v%d" % i for i in range(100)),
+       "in": "starttls" if self.tls else "none", "out": "require" if self.tls else "none",
+       "certificates": "tls: {certificates: [{certificate: %s, key: %s}]}\n" % (crt, key) if self.tls else ""})
         self.launch([os.path.join(self.a.build, "fairlead"), "--config", conf, "run"], strace)
 
     def stop(self):
@@ -142,12 +161,20 @@ disable_dns_lookups = yes
 smtpd_peername_lookup = no
 smtpd_recipient_restrictions = permit_mynetworks, reject
 smtpd_client_connection_count_limit = 0
-smtpd_tls_security_level = none
-smtp_tls_security_level = none
-default_process_limit = 200
+default_process_limit = %(processes)d
 default_destination_concurrency_limit = 50
 initial_destination_concurrency = 50
 in_flow_delay = 0
+message_size_limit = 0
+"""
+    CLEAR = """smtpd_tls_security_level = none
+smtp_tls_security_level = none
+"""
+    TLS = """smtpd_tls_security_level = may
+smtpd_tls_cert_file = %s
+smtpd_tls_key_file = %s
+smtp_tls_security_level = encrypt
+smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache
 """
 
     def start(self, strace=False):
@@ -156,7 +183,8 @@ in_flow_delay = 0
             os.makedirs(os.path.join(self.folder, d))
         shutil.chown(os.path.join(self.folder, "data"), pwd.getpwnam("postfix").pw_uid)
         with open(os.path.join(conf, "main.cf"), "w") as f:
-            f.write(self.MAIN % {"dir": self.folder, "sink": self.sink_port})
+            f.write(self.MAIN % {"dir": self.folder, "sink": self.sink_port, "processes": max(200, self.a.sessions + 50)})
+            f.write(self.TLS % certificate(self.folder) if self.tls else self.CLEAR)
         with open("/usr/share/postfix/master.cf.dist") as f:
             services = [self.service(line) for line in f if line.strip() and not line.startswith("#")]
         with open(os.path.join(conf, "master.cf"), "w") as f:
