@@ -1,5 +1,5 @@
 /* source.c: a load generator for benchmarks: `source --help`. Prints one JSON object: messages a second, and how long the 250 to the
- * final dot took. */
+ * final dot took. SIGTERM ends it early. */
 #include "source.h"
 
 #include <arpa/inet.h>
@@ -238,8 +238,17 @@ static void go(struct loop *l, int i)
     open_again(l, i);
 }
 
+static volatile sig_atomic_t stopped; /* SIGTERM: what was measured so far is the result */
+
+static void on_term(int signal)
+{
+    stopped = 1;
+}
+
 static bool any_left(const struct loop *l)
 {
+    if (stopped)
+        return false;
     for (int i = 0; i < l->source->options->sessions; i++)
         if (l->sessions[i] || l->again_us[i])
             return true;
@@ -368,6 +377,7 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, on_term);
     s.tls = SSL_CTX_new(TLS_client_method());
     s.latency_us = calloc(o.messages, sizeof *s.latency_us);
     l.sessions = calloc((size_t)o.sessions, sizeof *l.sessions);
@@ -384,6 +394,8 @@ int main(int argc, char **argv)
     run(&l);
     end = source_now_us();
     print_result(&s, s.began_us ? (double)(end - s.began_us) / 1e6 : 0);
+    for (int i = 0; i < o.sessions; i++)
+        source_session_free(l.sessions[i]);
     free(s.latency_us);
     free(s.content);
     free(l.sessions);
