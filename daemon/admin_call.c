@@ -7,6 +7,7 @@
 
 #include "admin_json.h"
 #include "admin_problem.h"
+#include "domain.h"
 
 static void finish(struct admin_call *c, const struct admin_answer *a, struct buf *body)
 {
@@ -85,4 +86,15 @@ static const char *user_name(struct arena *arena, uid_t uid)
 struct slice call_who(struct admin_call *c)
 {
     return c->who.n || !c->q->is_local ? c->who : slice_of(user_name(c->arena, c->q->peer_uid));
+}
+
+const char *call_queue_name(struct admin_call *c)
+{
+    const struct slice *s = c->path.segment;
+    struct slice domain = s[4];
+    char canonical[DOMAIN_MAX];
+
+    if (domain_canonical(domain, canonical))
+        domain = slice_of(canonical);
+    return arena_printf(c->arena, "%.*s/%.*s/%.*s", SLICE_ARG(s[2]), SLICE_ARG(s[3]), SLICE_ARG(domain));
 }

@@ -28,6 +28,9 @@ void call_answer_error(struct admin_call *c, int rc, const char *text); /* an FL
 /* Who does it: the token's name, or the system user at the other end of the control socket. Lives as long as the call. */
 struct slice call_who(struct admin_call *c);
 
+/* The queue that the path names, its domain as queues have it, whatever case or alphabet was typed. NULL without memory. */
+const char *call_queue_name(struct admin_call *c);
+
 /* The routes, by the file that has them. GET: */
 void call_queues(struct admin_call *c); /* admin_lists.c */
 void call_queue(struct admin_call *c);

@@ -79,8 +79,7 @@ static void take_queue(void *arg, const struct view_queue *q, const struct view_
 
 void call_queue(struct admin_call *c)
 {
-    const struct slice *s = c->path.segment;
-    const char *name = arena_printf(c->arena, "%.*s/%.*s/%.*s", SLICE_ARG(s[2]), SLICE_ARG(s[3]), SLICE_ARG(s[4]));
+    const char *name = call_queue_name(c);
     struct one o = { .call = c };
 
     if (!name)

@@ -33,8 +33,7 @@ static void messages_done(void *arg, struct slice next)
 
 void call_queue_messages(struct admin_call *c)
 {
-    const struct slice *s = c->path.segment;
-    const char *name = arena_printf(c->arena, "%.*s/%.*s/%.*s", SLICE_ARG(s[2]), SLICE_ARG(s[3]), SLICE_ARG(s[4]));
+    const char *name = call_queue_name(c);
     struct message_list *l = calloc(1, sizeof *l);
     int rc = FL_ENOMEM;
 

@@ -67,7 +67,8 @@ static int check_names(const struct mta *m, const struct action *a, char *text, 
         snprintf(text, size, "a job is named tenant/job");
         return FL_EINVAL;
     }
-    if (a->job.n && a->kind != ACTION_HOLD && !jobs_find(m->jobs, a->tenant, a->job)) {
+    if (a->job.n && a->kind != ACTION_HOLD && !jobs_find(m->jobs, a->tenant, a->job) &&
+        !(a->kind == ACTION_RELEASE && holds_job_is_held(m->holds, a->tenant, a->job))) {
         snprintf(text, size, "no job \"%.*s/%.*s\"", SLICE_ARG(a->tenant), SLICE_ARG(a->job));
         return FL_ENOENT;
     }

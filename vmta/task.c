@@ -38,7 +38,8 @@ struct task {
     bool by_key;                    /* a message or a job is named: what is parked is selected by it, not queue by queue */
     bool key_done;
     uint64_t woken;                 /* the queue that was woken last */
-    bool selecting, found_any, answered;
+    bool selecting, answered;
+    bool is_known;                  /* the message that is named exists, whether or not the other selectors match it */
     bool denied;                    /* the message is a tenant's that has no grant for the target: it stays */
     int under_way;
     int64_t expected;               /* what matched by the counts; -1: not known before the end */
@@ -127,7 +128,7 @@ static void end(struct task *t)
         t->view.done = t->view.matched; /* the rule that went did it, without touching rows */
     if (t->denied)
         answer(t, FL_EDENIED, 0, "the message's tenant has no grant for the target");
-    else if (t->a.message && !t->found_any)
+    else if (t->a.message && !t->is_known)
         answer(t, FL_ENOENT, 0, "no such message");
     else
         answer(t, 0, t->view.matched, NULL);
@@ -235,7 +236,6 @@ static void act_on_entry(struct task *t, struct queue_entry *e)
 
     if (is_denied(t, e->queue))
         return;
-    t->found_any = true;
     t->view.matched += e->rcpt_count;
     wake_once(t, e->queue);
     if (t->a.dry_run || !acts_on_memory(t) || e->state == ENTRY_SETTLING) {
@@ -277,6 +277,7 @@ static void act_on_message(struct task *t, const struct queue *q, const struct u
     struct message_entries *m = queues_message(&t->m->queues, id);
     struct queue_entry *e, *next;
 
+    t->is_known = t->is_known || m;
     for (e = m ? m->first : NULL; e; e = next) {
         next = e->next_of_message;
         if ((!q || e->queue == q) && selection_has_queue(t->m, &t->a, e->queue) && selection_has_message(t->m, &t->a, e->env))
@@ -307,7 +308,6 @@ static void act_on_queue_of(struct task *t, struct queue *q, struct envelope *en
     for (int i = first; i < env->rcpt_count; i++) {
         if (env->rcpts[i].queue.id != q->key.id || queues_has_rcpt(&t->m->queues, &env->id, env->rcpts[i].number))
             continue;
-        t->found_any = true;
         t->view.matched++;
         t->view.done++;
         wake_once(t, q);
@@ -346,6 +346,7 @@ static void on_selected(void *arg, int rc, const struct load_result *r)
     struct task *t = arg;
 
     t->selecting = false;
+    t->is_known = t->is_known || (rc == 0 && r->count > 0);
     for (int i = 0; rc == 0 && i < r->count; i++) {
         if (t->view.running && selection_has_message(t->m, &t->a, r->envelopes[i]))
             act_on_parked(t, r->envelopes[i]);
@@ -364,9 +365,10 @@ static void select_parked(struct task *t, uint64_t queue)
 {
     struct store_selection sel = { .queue = queue, .received_before_ms = NEVER_MS, .message = t->a.message };
 
-    if (t->a.older_ms)
+    /* of a message that is named it is of interest that it exists, whatever else is asked of it */
+    if (t->a.older_ms && !t->a.message)
         sel.received_before_ms = t->m->now->wall_ms - t->a.older_ms;
-    if (t->a.job.n) {
+    if (t->a.job.n && !t->a.message) {
         sel.tenant = t->a.tenant;
         sel.job = t->a.job;
     }

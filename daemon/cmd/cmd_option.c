@@ -24,7 +24,7 @@ static int set_value(const struct cmd *cmd, const struct cmd_option *o, const ch
     if (o->text) {
         if (*o->text)
             return cmd_usage(cmd, "--%s stands twice", o->name);
-        if (!*value)
+        if (!*value && !o->may_be_empty)
             return cmd_usage(cmd, "--%s: its value is empty", o->name);
         *o->text = value;
         return CMD_DONE;

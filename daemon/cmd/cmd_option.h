@@ -12,11 +12,12 @@ struct cmd_option_list {
     int count;
 };
 
-/* Exactly one of the three is set. */
+/* Exactly one of flag, text and list is set. */
 struct cmd_option {
     const char *name; /* without its dashes; NULL ends the table */
     bool *flag;
     const char **text;            /* --name VALUE or --name=VALUE */
+    bool may_be_empty;            /* the text */
     struct cmd_option_list *list; /* the same, any number of times */
 };
 

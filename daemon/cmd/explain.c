@@ -135,7 +135,7 @@ static int explain_run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct explain_options o = { 0 };
     const struct cmd_option options[] = { { "tenant", .text = &o.tenant },  { "user", .text = &o.user },
-                                          { "from", .text = &o.from },      { "to", .text = &o.to },
+                                          { "from", .text = &o.from, .may_be_empty = true }, { "to", .text = &o.to },
                                           { "header", .list = &o.headers }, { "socket", .text = &o.socket },
                                           { "json", .flag = &o.json },      { 0 } };
     int status = cmd_option_parse(&cmd_explain, options, argc, argv, NULL, 0, NULL);
@@ -175,7 +175,7 @@ const struct cmd cmd_explain = {
         "the line that set it; or why it would be refused. Asks the running daemon, or the file when none runs.\n\n"
         "  --tenant T       who sends\n"
         "  --user U         the log-in, where routes ask for it\n"
-        "  --from A         the reverse-path; '<>' for the null one\n"
+        "  --from A         the reverse-path; '' or '<>' for the null one\n"
         "  --to B           the recipient\n"
         "  --header 'N: V'  a field of the message's header; any number of times\n" OBJECT_HELP "\n"
         "Example:\n"

@@ -132,6 +132,21 @@ class Waiting(OperatorTest):
         self.do("queue", "drop", "--yes", status=2)
         self.do("queue", "drop", "--all", "--tenant", "acme", "--yes", status=2)
         self.do("queue", "drop", "--message", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "--yes", status=1)
+        for selector in (["--domain", "two.test"], ["--vmta", "a2"], ["--job", "acme/spring"], ["--older", "1d"]):     # known, and not meant
+            self.assertEqual(self.do("queue", "drop", "--message", self.ids["a@one.test"], *selector, "--yes"), "0")
+        self.assertEqual(len(self.waiting()), 5)
+
+    def test_a_queue_is_found_however_its_domain_is_typed(self):
+        self.assertEqual(self.asked("queue", "show", "acme/a1/ONE.test")["queue"], "acme/a1/one.test")
+        self.assertEqual(len(self.asked("queue", "messages", "acme/a1/ONE.test")), 1)
+
+    def test_a_hold_on_a_job_that_never_came_ends(self):
+        self.do("job", "hold", "acme/autumn")
+        self.do("job", "release", "acme/autumn")
+        self.do("job", "release", "acme/autumn", status=1)
+
+    def test_the_null_reverse_path_is_explained(self):
+        self.assertEqual(self.asked("explain", "--tenant", "acme", "--from", "", "--to", "b@one.test")["queue"], "acme/a1/one.test")
 
     def test_a_retry_sends_now_what_would_wait_an_hour(self):
         sink = self.server(Sink(port=self.port))
