@@ -187,6 +187,12 @@ static bool goes_alone(const struct share *sh)
     return TAILQ_FIRST(&q->ready)->env->body_type == BODY_BINARY;
 }
 
+/* It has carried what the domain whose mail goes next allows to one connection, whatever it was opened for. */
+static bool is_full_for(const struct conn *c, const struct share *sh)
+{
+    return c->carried >= policy_number(&TAILQ_FIRST(&sh->ring)->queue->policy, SET_MAX_MESSAGES_PER_CONNECTION);
+}
+
 /* Takes the entry that goes next from this share, its limits and its virtual time. NULL without memory for a split. */
 static struct queue_entry *take_entry(struct sched *s, struct share *sh, struct conn *c, int64_t rcpts, int64_t *ret_cost)
 {
@@ -277,7 +283,7 @@ static bool order_send(struct sched *s, struct path *p, struct sched_order *ret)
         sh = deal(l, NULL, &rcpts);
         if (!sh || !is_crowded(s, l))
             continue;
-        if (c->alone || (c->carried > 0 && goes_alone(sh)) || must_yield(s, p, l, c)) {
+        if (c->alone || (c->carried > 0 && goes_alone(sh)) || is_full_for(c, sh) || must_yield(s, p, l, c)) {
             conn_move(c, CONN_CLOSING);
             *ret = (struct sched_order){ .type = SCHED_CLOSE, .lane = l, .conn = c };
             return true;
@@ -310,7 +316,7 @@ struct queue_entry *sched_ride(struct sched *s, struct conn *c)
         setback_waits(&l->clock, s->now->mono_ms))
         return NULL;
     sh = deal(l, c->charged, &rcpts);
-    if (!sh || sh != c->charged || c->alone || goes_alone(sh))
+    if (!sh || sh != c->charged || c->alone || goes_alone(sh) || is_full_for(c, sh))
         return NULL;
     e = take_entry(s, sh, c, rcpts, &c->next_cost);
     c->next_rcpts = e ? e->rcpt_count : 0;

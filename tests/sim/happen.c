@@ -35,12 +35,14 @@ static void any_host(struct world *w)
 
 static void any_name(struct world *w)
 {
-    static const enum dns_result results[] = { DNS_OK, DNS_FAILED, DNS_TIMEOUT };
-    const char *name = scene_domains[world_below(w, SCENE_DOMAINS)].name;
-    enum dns_result r = results[world_below(w, 3)];
+    static const enum dns_result results[] = { DNS_OK, DNS_OK, DNS_FAILED, DNS_TIMEOUT, DNS_NXDOMAIN };
+    static const char *const hosts[] = { NULL, NULL, "", "relay.sim.test", "mx.d3.test" };
+    const char *name = scene_domains[world_below(w, SCENE_DOMAINS)].name, *host = hosts[world_below(w, 5)];
+    enum dns_result r = results[world_below(w, 5)];
 
-    world_tell(w, "dns: %s now ends %d", name, (int)r);
+    world_tell(w, "dns: %s now ends %d%s%s", name, (int)r, host ? ", its exchanger is " : "", host ? host : "");
     dns_moody(w, name, r);
+    dns_mx_instead(w, name, host);
 }
 
 static void trouble(struct world *w)
@@ -120,6 +122,7 @@ static void act(struct world *w, enum action_kind kind)
     a.job = slice_of(job ? job : "");
     if (kind == ACTION_MOVE)
         a.to = who == 0 ? SLICE("a1") : SLICE("shared");
+    a.dsn = kind == ACTION_DROP && world_dice(w, 500);
     if (kind == ACTION_DROP)
         oracle_may_drop(w->oracle);
     if (kind != ACTION_HOLD && kind != ACTION_DROP)
@@ -154,6 +157,8 @@ void happen(struct world *w)
         act(w, ACTION_MOVE);
     else if (dice < 835)
         act(w, ACTION_DROP);
+    else if (dice < 840)
+        relay_drain(w->relay, world_dice(w, 500));
 }
 
 int64_t happen_pause(struct world *w)
@@ -165,6 +170,7 @@ int64_t happen_pause(struct world *w)
 
 void happen_release_all(struct world *w)
 {
+    relay_drain(w->relay, false);
     for (int i = 0; i < 3; i++) {
         struct action a = { .kind = ACTION_RELEASE, .tenant = slice_of(scene_senders[i].tenant), .state = VIEW_ANY,
                             .who = SLICE("ops") };

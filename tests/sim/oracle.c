@@ -10,7 +10,7 @@
 #include "remote.h"
 #include "stream_sim.h"
 
-enum { WHOLE_SECOND_MS = 1000, EARLY_MS = 50 };
+enum { WHOLE_SECOND_MS = 1000, EARLY_MS = 50, MISSING_MS = 5 * MINUTE_MS - 1000 };
 
 struct oracle *oracle_new(struct world *w)
 {
@@ -49,14 +49,35 @@ struct rcpt *books_rcpt(struct oracle *o, const char *address)
     return &m->rcpts[k];
 }
 
-bool books_may_bounce(const struct oracle *o, const struct rcpt *r)
+static struct named *named(struct oracle *o, const char *name)
 {
-    const char *domain = strchr(r->address, '@') + 1;
+    int i = 0;
 
-    for (int i = 0; i < o->may_bounce_count; i++)
-        if (strcmp(o->may_bounce[i], domain) == 0)
-            return true;
-    return false;
+    while (i < o->name_count && strcmp(o->names[i].name, name) != 0)
+        i++;
+    if (i == NAMES)
+        abort();
+    if (i == o->name_count)
+        snprintf(o->names[o->name_count++].name, TEXT, "%s", name);
+    return &o->names[i];
+}
+
+void oracle_dns(struct oracle *o, const char *domain, enum dns_result result, const char *instead)
+{
+    struct named *n = named(o, domain);
+
+    if (result == DNS_NXDOMAIN && !n->missing_ms)
+        n->missing_ms = o->world->now.mono_ms;
+    if (instead && (!*instead || conf_is_own_name(o->world->conf, slice_of(instead))))
+        n->takes_none = true;
+}
+
+/* A domain that is missing bounces at the second answer, five minutes after the first at the earliest. */
+bool books_may_bounce(struct oracle *o, const struct rcpt *r)
+{
+    const struct named *n = named(o, strchr(r->address, '@') + 1);
+
+    return n->takes_none || (n->missing_ms && (o->stepped || o->world->now.mono_ms - n->missing_ms >= MISSING_MS));
 }
 
 /* ---------------------------------------------------------------- what the relay says */
@@ -78,7 +99,7 @@ static void judge_end(struct oracle *o, struct message *m, struct rcpt *r, enum 
         world_broken(w, "%s ended, and its message was never accepted", r->address);
     if (kind == EVENT_DELIVERED && r->yes == 0 && !r->lied)
         world_broken(w, "%s counts as delivered, and no host took it", r->address);
-    if (kind == EVENT_BOUNCED && !r->no && !r->lied && !books_may_bounce(o, r))
+    if (kind == EVENT_BOUNCED && !r->no && !r->lied && !o->may_drop && !books_may_bounce(o, r))
         world_broken(w, "%s bounced, and no host refused it", r->address);
     if (kind == EVENT_EXPIRED && !books_has_expired(o, m, r))
         world_broken(w, "%s expired too early", r->address);
@@ -463,13 +484,6 @@ int oracle_ended(const struct oracle *o, enum event_kind kind)
 void oracle_may_drop(struct oracle *o)
 {
     o->may_drop = true;
-}
-
-void oracle_may_bounce(struct oracle *o, const char *domain)
-{
-    if (o->may_bounce_count == (int)(sizeof o->may_bounce / sizeof *o->may_bounce))
-        abort();
-    o->may_bounce[o->may_bounce_count++] = domain;
 }
 
 void oracle_judge_waits(struct oracle *o, const char *but_tenant, const char *or_tenant, const char *or_domain, int64_t within_ms)

@@ -6,6 +6,7 @@
 #define FL_ORACLE_H
 
 #include "event.h"
+#include "resolver.h"
 #include "world.h"
 
 struct oracle *oracle_new(struct world *w);
@@ -30,8 +31,6 @@ void oracle_may_drop(struct oracle *o);
 /* A hold was answered; a release is asked for. domain, job: NULL: any. */
 void oracle_held(struct oracle *o, const char *tenant, const char *domain, const char *job);
 void oracle_released(struct oracle *o, const char *tenant, const char *domain, const char *job);
-/* Recipients of this domain may bounce by what the DNS says. */
-void oracle_may_bounce(struct oracle *o, const char *domain);
 /* All mail but this tenant's, and but another's to one domain, is delivered within so long. */
 void oracle_judge_waits(struct oracle *o, const char *but_tenant, const char *or_tenant, const char *or_domain, int64_t within_ms);
 /* Everything has ended: each recipient once, and its sender was told where it did not arrive. */
@@ -49,6 +48,9 @@ void oracle_all_durable(struct oracle *o);
 void oracle_reloaded(struct oracle *o);
 void oracle_clock_stepped(struct oracle *o);
 void oracle_connected(struct oracle *o, const struct inet_addr *source, const struct inet_addr *dest);
+
+/* A name server answered a question for mail exchangers; instead: the odd one that it gave, or NULL. */
+void oracle_dns(struct oracle *o, const char *domain, enum dns_result result, const char *instead);
 
 /* ---------------------------------------------------------------- by hosts */
 struct remote;

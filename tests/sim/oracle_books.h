@@ -5,7 +5,7 @@
 #include "ingest.h"
 #include "oracle.h"
 
-enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, RULES = 64, TENANTS = 8 };
+enum { MESSAGES = 400, RCPTS = 8, TEXT = 128, RULES = 64, TENANTS = 8, NAMES = 32 };
 
 enum handed_in { OFFERED, ACCEPTED, REFUSED, LOST };
 
@@ -50,13 +50,20 @@ struct rule {
     bool durable;
 };
 
+/* What the DNS said of a domain. */
+struct named {
+    char name[TEXT];
+    int64_t missing_ms;      /* mono: it was said first that there is no such domain; 0: never */
+    bool takes_none;         /* null MX, or a host that is ourselves */
+};
+
 struct oracle {
     struct world *world;
     struct message *messages[MESSAGES];
     int count;
     bool may_drop, stepped;
-    const char *may_bounce[16];
-    int may_bounce_count;
+    struct named names[NAMES];
+    int name_count;
     int crashes;
     int64_t refused_ms[TENANTS]; /* mono: a tenant's MAIL was refused last; 0: never; in the order of the configuration */
     struct rule rules[RULES];
@@ -68,7 +75,7 @@ struct message *books_message(struct oracle *o, const char *address, char kind);
 struct rcpt *books_rcpt(struct oracle *o, const char *address);
 static inline bool has_ended(const struct rcpt *r) { return r->ended > 0 || r->ended_unheard; }
 /* The DNS may say so. */
-bool books_may_bounce(const struct oracle *o, const struct rcpt *r);
+bool books_may_bounce(struct oracle *o, const struct rcpt *r);
 /* It is old enough, or the clock stepped. */
 bool books_has_expired(const struct oracle *o, const struct message *m, const struct rcpt *r);
 

@@ -10,9 +10,11 @@
 
 #include <limits.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -169,6 +171,7 @@ static void everything_ends_once_whatever_happens(void **state)
 
     for (int i = 1; i < r->jobs; i++)
         if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* none outlives a parent that has failed */
             play_range(r, r->first + (uint64_t)i); /* one that fails tells of it, and ends otherwise */
             _exit(0);
         }

@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "oracle.h"
+
 enum { NAMES = 64, RECORDS = 8, SLOWEST_MS = 60, TTL_MS = 10 * 60 * 1000, NEGATIVE_TTL_MS = 60 * 1000 };
 
 struct name {
     const char *name;
     enum dns_result mood;
+    const char *instead;
     struct dns_mx mx[RECORDS];
     int mx_count;
     struct inet_addr addr[RECORDS];
@@ -90,10 +93,17 @@ void dns_moody(struct world *w, const char *name, enum dns_result result)
     get(w->resolver, name)->mood = result;
 }
 
+void dns_mx_instead(struct world *w, const char *domain, const char *host)
+{
+    get(w->resolver, domain)->instead = host;
+}
+
 void dns_calm(struct world *w)
 {
-    for (int i = 0; i < w->resolver->count; i++)
+    for (int i = 0; i < w->resolver->count; i++) {
         w->resolver->names[i].mood = DNS_OK;
+        w->resolver->names[i].instead = NULL;
+    }
 }
 
 static const char *text_of(enum dns_result r)
@@ -119,6 +129,7 @@ static void answer_mx(struct resolver_query *q)
 {
     const struct name *n = find(q->resolver, q->name);
     enum dns_result result = result_of(n, n ? n->mx_count : 0);
+    struct dns_mx other;
     struct dns_mx_answer a = { .result = result, .text = text_of(result),
                                  .ttl_ms = result == DNS_OK ? TTL_MS : NEGATIVE_TTL_MS };
 
@@ -126,6 +137,13 @@ static void answer_mx(struct resolver_query *q)
         a.mx = n->mx;
         a.count = n->mx_count;
     }
+    if (result == DNS_OK && n->instead) {
+        other.preference = 0;
+        snprintf(other.host, sizeof other.host, "%s", n->instead);
+        a.mx = &other;
+        a.count = 1;
+    }
+    oracle_dns(q->resolver->world->oracle, q->name, result, result == DNS_OK ? n->instead : NULL);
     q->mx_done(q->arg, &a);
 }
 

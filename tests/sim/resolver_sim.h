@@ -14,6 +14,8 @@ void dns_mx(struct world *w, const char *domain, int preference, const char *hos
 void dns_address(struct world *w, const char *host, const char *address);
 /* What a look-up of this name ends as from now on; DNS_OK: what the table has. */
 void dns_moody(struct world *w, const char *name, enum dns_result result);
+/* The domain's only mail exchanger is this one as from now on ("": null MX; NULL: those of the table). Borrowed. */
+void dns_mx_instead(struct world *w, const char *domain, const char *host);
 /* All names answer what the table has. */
 void dns_calm(struct world *w);
 

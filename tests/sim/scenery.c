@@ -10,19 +10,23 @@
     "  {hostname: relay.sim.test, data_dir: /nowhere, user: '', postmaster: postmaster@acme.example, total_max_connections: 40,\n" \
     "   memory: {ready_recipients: 40}}\n" \
     "defaults:\n" \
-    "  {tls: opportunistic, max_connections: 3, max_messages_per_connection: 5, idle_timeout: 5s, ip_families: [ipv4]}\n" \
-    "domains:\n" \
+    "  {tls: opportunistic, max_connections: 3, max_messages_per_connection: 5, idle_timeout: 5s, ip_families: [ipv4]}\n"
+#define LIMITS \
     "  d1.test: {max_recipients_per_message: 2}\n" \
     "  d0.test: {max_connections: 2}\n" \
     "  d2.test: {max_message_rate: 60/m}\n" \
     "  d5.test: {max_connections: 1}\n"
+#define OTHER_LIMITS \
+    "  d0.test: {max_connections: 1}\n" \
+    "  d2.test: {max_message_rate: 120/m}\n" \
+    "  d3.test: {max_connections: 2, max_messages_per_connection: 2}\n"
 #define VMTAS \
     "vmtas:\n" \
     "  a1: {source_addresses: [192.0.2.1], hostname: a1.acme.example}\n" \
     "  shared: {source_addresses: [192.0.2.9, 192.0.2.10], hostname: shared.sim.test, total_max_connections: 5,\n" \
     "           total_max_message_rate: 240/m}\n" \
     "  g1: {source_addresses: [192.0.2.5], hostname: g1.globex.example}\n"
-#define TENANTS \
+#define GLOBEX(share) \
     "  globex:\n" \
     "    sender_domains: [globex.example]\n" \
     "    steering_headers: true\n" \
@@ -31,8 +35,9 @@
     "    routes: [{when: {sender: '*@globex.example'}, to: shared}]\n" \
     "    retry: {first: 1m, factor: 2, max: 10m, jitter: 10%}\n" \
     "    expire_after: 3h\n" \
-    "    delivery_pool: {share: 3, max_connections: 4, max_message_rate: 120/m}\n" \
-    "    max_queued: {recipients: 40}\n" \
+    "    delivery_pool: {share: " share ", max_connections: 4, max_message_rate: 120/m}\n" \
+    "    max_queued: {recipients: 40}\n"
+#define INITECH \
     "  initech:\n" \
     "    sender_domains: [initech.example]\n" \
     "    vmtas: [shared]\n" \
@@ -50,10 +55,11 @@
     "    steering_headers: true\n"
 
 static const char *const configurations[] = {
-    COMMON VMTAS "  a2: {source_addresses: [192.0.2.2], hostname: a2.acme.example}\n"
+    COMMON "domains:\n" LIMITS VMTAS "  a2: {source_addresses: [192.0.2.2], hostname: a2.acme.example}\n"
     "pools:\n  both: {members: {a1: 1, a2: 1}}\n"
-    "tenants:\n" ACME("a1, a2, shared", "both") "    pools: [both]\n" TENANTS,
-    COMMON VMTAS "tenants:\n" ACME("a1, shared", "a1") TENANTS, /* a2 is gone */
+    "tenants:\n" ACME("a1, a2, shared", "both") "    pools: [both]\n" GLOBEX("3") INITECH,
+    COMMON "domains:\n" LIMITS VMTAS "tenants:\n" ACME("a1, shared", "a1") GLOBEX("3") INITECH, /* a2 is gone */
+    COMMON "domains:\n" OTHER_LIMITS VMTAS "tenants:\n" ACME("a1, shared", "a1") GLOBEX("1"), /* initech is gone */
 };
 
 _Static_assert(sizeof configurations / sizeof *configurations == SCENERY_CONFS, "one each");

@@ -6,7 +6,7 @@
 #include "remote.h"
 #include "world.h"
 
-enum { SCENE_DOMAINS = 6, SCENE_SENDERS = 3, SCENERY_CONFS = 2 };
+enum { SCENE_DOMAINS = 6, SCENE_SENDERS = 3, SCENERY_CONFS = 3 };
 
 struct scene_domain {
     const char *name;

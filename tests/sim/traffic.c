@@ -10,6 +10,7 @@
 enum {
     CONFS = 256,
     RELOAD_MS = 1000,       /* so long the configuration before may still speak */
+    OPENED_MS = 60 * 1000,  /* a connection is opened so long before its first transaction at most */
     UNDER_WAY_MS = 250,     /* between the moment at which a rate is taken and MAIL on the wire: a body is read from the disk */
 };
 
@@ -316,7 +317,8 @@ static void audit_recipients(struct traffic *t, const struct sent *s)
             world_broken(t->world, "%d recipients in one transaction for %s", s->rcpts, s->domains[d].name);
 }
 
-/* How many the connection carried up to this one, itself included: no domain that was on it allows fewer. */
+/* How many the connection carried up to this one, itself included: no domain that was on it allows fewer. It keeps to what was in
+ * force when it was opened: one that saw a reload is not judged. */
 static void audit_connection(struct traffic *t, const struct sent *s)
 {
     int64_t allowed = 0;
@@ -324,6 +326,8 @@ static void audit_connection(struct traffic *t, const struct sent *s)
 
     for (const struct sent *x = s;; x = t->list[x->before_it]) {
         carried++;
+        if (conf_at(t, x->at_ms - OPENED_MS) != s->conf)
+            return;
         for (int d = 0; d < x->domain_count; d++)
             if (counts(x) && most(x, x->domains[d].name, SET_MAX_MESSAGES_PER_CONNECTION) > allowed)
                 allowed = most(x, x->domains[d].name, SET_MAX_MESSAGES_PER_CONNECTION);
@@ -333,7 +337,8 @@ static void audit_connection(struct traffic *t, const struct sent *s)
             break;
     }
     if (carried > allowed)
-        world_broken(t->world, "a connection carries %d messages, %lld are allowed", carried, (long long)allowed);
+        world_broken(t->world, "the connection that began a message for %s at %.3f carries %d, %lld are allowed", s->domains[0].name,
+                     (double)(s->at_ms - t->world->began_ms) / 1000, carried, (long long)allowed);
 }
 
 /* Transactions of one tenant that were under way at the moment when this one began. */

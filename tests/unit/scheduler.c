@@ -293,6 +293,27 @@ static void the_smallest_limit_of_the_domains_that_have_mail_binds_the_path(void
     close_desk(d);
 }
 
+static void a_connection_carries_no_more_than_the_domain_of_each_message_allows(void **state)
+{
+    struct stream_desk *d = open_desk("defaults: {tls: none, max_connections: 1, ip_families: [ipv4]}\n"
+                                      "vmtas: {v: {source_addresses: [127.0.0.1], hostname: v.test}}\n"
+                                      "tenants: {one: {vmtas: [v], route: v, sender_domains: ['*']}}\n"
+                                      "domains: {few.test: {max_messages_per_connection: 2}}\n");
+    struct queue *many = stream_desk_queue(d, "one", "v", "many.test", "x"), *few = stream_desk_queue(d, "one", "v", "few.test", "x");
+
+    stream_desk_messages(d, many, 20); /* the connection is opened for these */
+    play(d, 100);
+    stream_desk_messages(d, few, 20);
+    for (int i = 0; i < 500; i++) {
+        play(d, 1);
+        for (int k = 0; k < DESK_CONNECTIONS; k++)
+            if (d->connection[k].used && d->connection[k].entry && d->connection[k].entry->queue == few)
+                assert_true(d->connection[k].conn.carried <= 2);
+    }
+    assert_int_equal(few->recipients + many->recipients, 0);
+    close_desk(d);
+}
+
 static void a_tenant_has_at_most_its_own_connections(void **state)
 {
     struct stream_desk *d = open_desk("defaults: {tls: none, max_connections: 10, ip_families: [ipv4]}\n"
@@ -659,6 +680,7 @@ int main(void)
         cmocka_unit_test(profiles_take_turns_where_all_slots_are_taken),
         cmocka_unit_test(a_path_has_at_most_max_connections),
         cmocka_unit_test(the_smallest_limit_of_the_domains_that_have_mail_binds_the_path),
+        cmocka_unit_test(a_connection_carries_no_more_than_the_domain_of_each_message_allows),
         cmocka_unit_test(a_tenant_has_at_most_its_own_connections),
         cmocka_unit_test(who_waits_for_a_ceiling_is_woken_though_the_first_in_line_cannot_go),
         cmocka_unit_test(a_vmta_has_at_most_its_own_connections_over_all_paths),
