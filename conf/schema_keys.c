@@ -124,7 +124,8 @@ const struct schema_key schema_keys[] = {
       .choices = CHOICES("1.0", "1.1", "1.2", "1.3"), .fallback = "1.2", .example = "\"1.2\"",
       .help = "1.0 and 1.1 are for old clients: the security level is lowered for them, and `check` warns." },
     { .in = BLOCK_TLS, .name = "ciphers", .type = VALUE_TEXT, .fallback = "default", .example = "default",
-      .help = "Cipher list of TLS 1.2 as OpenSSL writes it." },
+      .help = "Cipher list of TLS 1.2 as OpenSSL writes it. default: only AEAD with forward secrecy; with an older "
+              "min_version OpenSSL's own." },
     { .in = BLOCK_TLS, .name = "client_ca", .type = VALUE_FILE, .example = "/etc/fairlead/clients.pem",
       .help = "PEM file: who may issue the certificates of users with method certificate." },
 

@@ -163,15 +163,25 @@ static int openssl_version(enum tls_version v)
     return versions[v];
 }
 
+/* With TLS 1.2 only what has forward secrecy and no CBC (Lucky 13); DHE last, for old Windows. TLS 1.0 and 1.1 have nothing but
+ * CBC. */
+static const char *default_ciphers(const struct conf *conf)
+{
+    return conf->tls_min_version < TLS_1_2 ? "DEFAULT" : "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM";
+}
+
 /* TLS 1.0 and 1.1 sign with SHA-1, which needs the security level lowered. */
 static int set_strength(SSL_CTX *ssl, const struct conf *conf, struct fl_err *err)
 {
-    const char *ciphers = conf->tls_ciphers ? conf->tls_ciphers : "DEFAULT";
+    const char *ciphers = conf->tls_ciphers ? conf->tls_ciphers : default_ciphers(conf);
     char lowered[1024];
     int n = snprintf(lowered, sizeof lowered, "%s%s", ciphers, conf->tls_min_version < TLS_1_2 ? ":@SECLEVEL=0" : "");
 
     if (n < 0 || (size_t)n >= sizeof lowered || SSL_CTX_set_cipher_list(ssl, lowered) != 1)
         return fl_fail(err, FL_EINVAL, "tls.ciphers: OpenSSL does not take '%s': %s", ciphers, openssl_reason());
+    /* Not OpenSSL's own list: a client that asks for ffdhe8192 would have the loop compute for 15 ms. */
+    if (SSL_CTX_set1_groups_list(ssl, "X25519:P-256:X448:P-384:P-521") != 1)
+        return fl_fail(err, FL_EINVAL, "tls: OpenSSL lacks a curve: %s", openssl_reason());
     SSL_CTX_set_min_proto_version(ssl, openssl_version(conf->tls_min_version));
     return 0;
 }
