@@ -141,7 +141,7 @@ static struct seen_file *remember(struct includer *in, const struct stat *st, co
     s->id.ino = st->st_ino;
     s->name = name;
     HASH_ADD(hh, in->seen, id, sizeof s->id, s);
-    return s;
+    return s->hh.tbl ? s : NULL;
 }
 
 /* Opens one part of a path below dir, never through a symbolic link. A negative result was reported, or is none. */

@@ -4,16 +4,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Without memory for its table, uthash leaves the entry out and says so in the entry. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_nonfatal_oom(entry) ((entry)->left_out = true)
 #include <uthash.h>
 
 /* A network, or a client as a network of one. Lives as long as it counts something. */
 struct counted {
     struct inet_net net;
     int64_t count;
-    bool left_out;
     UT_hash_handle hh;
 };
 
@@ -70,7 +66,7 @@ static bool count_up(struct counted **table, const struct inet_net *net)
             return false;
         c->net = *net;
         HASH_ADD(hh, *table, net, sizeof c->net, c);
-        if (c->left_out) {
+        if (!c->hh.tbl) {
             free(c);
             return false;
         }

@@ -234,6 +234,11 @@ static void remember(const struct auth_job *j)
     remember_key(j, m->key);
     m->until_ms = j->now_ms + AUTH_REMEMBER_MS;
     HASH_ADD(hh, a->known, key, sizeof m->key, m);
+    if (!m->hh.tbl) {
+        explicit_bzero(m, sizeof *m);
+        free(m);
+        return;
+    }
     TAILQ_INSERT_TAIL(&a->oldest, m, by_age);
     a->count++;
 }

@@ -86,6 +86,10 @@ static struct bucket *make(struct auth_guard *g, const struct inet_addr *client,
     b->client = client_of(client);
     b->at_ms = now_ms;
     HASH_ADD(hh, g->buckets, client, sizeof b->client, b);
+    if (!b->hh.tbl) {
+        free(b);
+        return NULL;
+    }
     TAILQ_INSERT_TAIL(&g->oldest, b, by_age);
     g->count++;
     return b;

@@ -72,10 +72,19 @@ void smtp_refused(struct smtp_server *s, const struct smtp_reply *reply, const c
 }
 
 /* ---------------------------------------------------------------- output */
+/* A reply that does not fit goes as a whole: half of one could be read as another. */
+static void drop_half_line(struct buf *out)
+{
+    while (buf_len(out) && out->p[out->end - 1] != '\n')
+        out->end--;
+}
+
 void smtp_out(struct smtp_server *s, struct slice bytes)
 {
-    if (buf_add(&s->out, bytes) < 0)
-        s->broken = true;
+    if (s->broken || buf_add(&s->out, bytes) == 0)
+        return;
+    s->broken = true;
+    drop_half_line(&s->out);
 }
 
 void smtp_write(struct smtp_server *s, int code, const char *enhanced, struct slice text)

@@ -50,6 +50,7 @@ struct envelope_rcpt {
     bool delay_notified;     /* a delay DSN went out */
     int64_t due_ms;          /* wall: not before */
     struct last_reply reply;
+    bool stray;              /* loop only: it and all of its queue wait for memory (vmta/stray.h) */
 };
 
 enum body_type { BODY_7BIT, BODY_8BIT, BODY_BINARY };
@@ -73,6 +74,7 @@ struct envelope {
     int64_t size;               /* bytes of the content, unstuffed */
     struct body *body;          /* one reference, or NULL after a load that left it on disk: see place */
     bool fresh;                 /* loop only: stored as a fresh row (see store.h) */
+    struct envelope *next_stray; /* loop only: see vmta/stray.h */
     int rcpt_count;
     int rcpt_room;              /* of the array */
     struct envelope_rcpt *rcpts; /* their numbers rise */

@@ -4,9 +4,6 @@
 #ifndef FL_TALLY_H
 #define FL_TALLY_H
 
-/* A full memory is answered, not died of: an element that could not be added has no table (see tally.c). */
-#define HASH_NONFATAL_OOM 1
-#define uthash_nonfatal_oom(element) ((void)(element))
 #include <uthash.h>
 
 #include "envelope.h"

@@ -34,14 +34,14 @@ int attend_take_in(struct mta *m, struct queue *q, struct envelope *env, bool at
     struct queue_entry *e;
 
     if (!rcpt)
-        return 0;
+        return FL_ENOMEM;
     for (int i = 0; i < env->rcpt_count; i++)
         if (env->rcpts[i].queue.id == q->key.id && !queues_has_rcpt(&m->queues, &env->id, env->rcpts[i].number))
             rcpt[n++] = i;
     e = n ? queue_entry_new(&m->queues, q, env, rcpt, n, at_front) : NULL;
     free(rcpt);
     if (!e)
-        return 0;
+        return n ? FL_ENOMEM : 0;
     queue_entry_set_job(e, jobs_find(m->jobs, env->tenant, env->job));
     return n;
 }
@@ -51,18 +51,29 @@ static bool has_room(const struct mta *m, const struct queue *q)
     return m->queues.memory_rcpts < m->queues.memory_limit || queue_in_memory(q) == 0;
 }
 
-/* A held job's mail goes back to where it was, until the rule is gone. */
-static void put_aside(struct mta *m, struct queue *q, struct envelope *env)
+/* A held job's mail goes back to where it was, until the rule is gone. False without memory. */
+static bool put_aside(struct mta *m, struct queue *q, struct envelope *env)
 {
     struct settle_verdict *v = calloc((size_t)env->rcpt_count, sizeof *v);
     int n = 0;
 
-    for (int i = 0; v && i < env->rcpt_count; i++)
+    if (!v)
+        return false;
+    for (int i = 0; i < env->rcpt_count; i++)
         if (!queues_has_rcpt(&m->queues, &env->id, env->rcpts[i].number))
             v[n++] = (struct settle_verdict){ .rcpt = i, .kind = SETTLE_PARK, .due_ms = HELD_DUE_MS };
     if (n)
         settle_parked(m, q, env, v, n, NULL, NULL);
     free(v);
+    return true;
+}
+
+/* What was loaded is in memory now, or put aside. False where memory was short: it is loaded again. */
+static bool take_loaded(struct mta *m, struct queue *q, struct envelope *env)
+{
+    bool aside = (env->job.n && holds_job_is_held(m->holds, env->tenant, env->job)) || quarantine_has(&m->quarantine, &env->id);
+
+    return aside ? put_aside(m, q, env) : attend_take_in(m, q, env, false) >= 0;
 }
 
 /* A load under way. */
@@ -102,6 +113,7 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
     struct mta *m;
     struct queue *q = ((struct queue_load *)arg)->queue;
     int64_t noted = q->noted_due_ms;
+    bool short_of_memory = false;
 
     end_load(arg, &m);
     if (rc < 0) {
@@ -109,13 +121,8 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
         return;
     }
     for (int i = 0; i < r->count; i++) {
-        struct envelope *env = r->envelopes[i];
-
-        if ((env->job.n && holds_job_is_held(m->holds, env->tenant, env->job)) || quarantine_has(&m->quarantine, &env->id))
-            put_aside(m, q, env);
-        else
-            attend_take_in(m, q, env, false);
-        envelope_unref(env);
+        short_of_memory |= !take_loaded(m, q, r->envelopes[i]);
+        envelope_unref(r->envelopes[i]);
     }
     q->after = r->after;
     if (!q->rewind)
@@ -125,6 +132,10 @@ static void on_loaded(void *arg, int rc, const struct load_result *r)
         q->rewind = true;
     if (noted < q->next_due_ms)
         q->next_due_ms = noted;
+    if (short_of_memory) {
+        q->rewind = true;
+        q->next_due_ms = m->now->wall_ms + MEMORY_RETRY_MS;
+    }
     attend_soon(m, q);
 }
 

@@ -22,7 +22,7 @@ void attend_forget_place(struct mta *m, struct queue *q);
 bool attend_wants_delay_notice(const struct mta *m, const struct queue *q, const struct envelope *env, const struct envelope_rcpt *r);
 /* A resolution ended (struct sites' hook). */
 void attend_resolved(void *arg, struct queue *q, const struct outcome *o, const struct reply *reply);
-/* Recipients to entries: those that are not in memory already. Returns how many came into memory. */
+/* Recipients to entries: those that are not in memory already. Returns how many came into memory, or FL_ENOMEM. */
 int attend_take_in(struct mta *m, struct queue *q, struct envelope *env, bool at_front);
 
 #endif

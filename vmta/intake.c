@@ -7,6 +7,7 @@
 #include "job.h"
 #include "relay_figures.h"
 #include "setback.h"
+#include "stray.h"
 
 enum {
     /* How many recipients of one queue may be in memory, as memory fills: a queue alone may take an eighth; when all is taken, a queue
@@ -76,7 +77,7 @@ static bool may_be_fresh(void *arg, const struct envelope *env)
     return fresh;
 }
 
-/* Its recipients in one queue: counted, and in memory or noted as parked. first: the index of its first recipient there. */
+/* Its recipients in one queue: counted, and in memory or noted as parked, or astray without memory. first: the index of its first recipient there. */
 static void enter_queue(struct mta *m, struct envelope *env, int first, bool fresh, bool counts_in_store)
 {
     struct queue *q = queues_by_id(&m->queues, env->rcpts[first].queue.id);
@@ -85,12 +86,13 @@ static void enter_queue(struct mta *m, struct envelope *env, int first, bool fre
     for (int i = first; i < env->rcpt_count; i++)
         n += env->rcpts[i].queue.id == q->key.id;
     queue_count(&m->queues, q, 1, n, env->size);
-    if (fresh && attend_take_in(m, q, env, false) == n) {
-        if (counts_in_store && queue_in_memory(q) > BODIES_KEPT)
-            body_forget(env->body);
-    } else {
+    if (!fresh) {
         queue_note_parked(q, env->rcpts[first].due_ms, env);
         q->rewind = true;
+    } else if (attend_take_in(m, q, env, false) < 0) {
+        stray_add(m, env, first);
+    } else if (counts_in_store && queue_in_memory(q) > BODIES_KEPT) {
+        body_forget(env->body);
     }
     sched_update(&m->sched, q);
     attend_soon(m, q);

@@ -64,6 +64,11 @@ static struct tenant_jobs *tenant_jobs(struct jobs *js, struct slice tenant)
         return NULL;
     }
     HASH_ADD_KEYPTR(hh, js->tenants, t->tenant, tenant.n, t);
+    if (!t->hh.tbl) {
+        free(t->tenant);
+        free(t);
+        return NULL;
+    }
     return t;
 }
 
@@ -98,6 +103,11 @@ struct job *jobs_get(struct jobs *js, struct slice tenant, struct slice job)
     j->tenant = slice_make(j->name, tenant.n);
     j->job = slice_make(j->name + tenant.n + 1, job.n);
     HASH_ADD_KEYPTR(hh, js->by_name, j->name, n, j);
+    if (!j->hh.tbl) {
+        free(j->name);
+        free(j);
+        return NULL;
+    }
     t->count++;
     return j;
 }
@@ -124,14 +134,11 @@ void jobs_forget_old(struct jobs *js, int64_t wall_ms, void (*forget)(void *arg,
     unsigned count = HASH_COUNT(js->by_name);
 
     for (unsigned i = 0; i < count && i < FORGET_LOOKED_AT; i++) {
-        struct job *j = js->by_name;
+        struct job *j = js->look_at ? js->look_at : js->by_name;
 
-        if (j->queued > 0 || j->held || wall_ms - j->last_event_ms < JOB_KEPT_MS) {
-            /* behind the others, so that the next call looks at those */
-            HASH_DELETE(hh, js->by_name, j);
-            HASH_ADD_KEYPTR(hh, js->by_name, j->name, strlen(j->name), j);
+        js->look_at = j->hh.next;
+        if (j->queued > 0 || j->held || wall_ms - j->last_event_ms < JOB_KEPT_MS)
             continue;
-        }
         forget(arg, j);
         job_free(js, j);
     }

@@ -26,6 +26,7 @@ struct job {
 
 struct jobs {
     struct job *by_name;
+    struct job *look_at;         /* where jobs_forget_old() goes on; NULL: at the first */
     struct tenant_jobs *tenants; /* how many each has */
 };
 

@@ -46,6 +46,8 @@ struct mta {
     void (*event)(void *arg, const struct event *e);
     bool draining, shutting_down;
     struct in_hand in_hand;
+    struct envelope *strays, *last_stray;   /* stray.h: a list of references */
+    int64_t strays_at_ms;
     struct quarantine quarantine;
 };
 

@@ -121,6 +121,21 @@ static struct queue *queue_new(struct queues *qs, struct slice tenant, struct sl
     return q;
 }
 
+/* Under its name and its number, and with a place among those that wake, so that queue_set_wake needs no memory. False without
+ * memory. */
+static bool queue_list(struct queues *qs, struct queue *q)
+{
+    if (heap_reserve(&qs->wake, HASH_CNT(hh_name, qs->by_name) + 1) < 0)
+        return false;
+    HASH_ADD_KEYPTR(hh_name, qs->by_name, q->name, strlen(q->name), q);
+    if (!q->hh_name.tbl)
+        return false;
+    HASH_ADD(hh_id, qs->by_id, key.id, sizeof q->key.id, q);
+    if (!q->hh_id.tbl)
+        HASH_DELETE(hh_name, qs->by_name, q);
+    return q->hh_id.tbl != NULL;
+}
+
 struct queue *queues_get(struct queues *qs, struct slice tenant, struct slice vmta, struct slice domain, uint64_t id)
 {
     char store[512];
@@ -137,8 +152,11 @@ struct queue *queues_get(struct queues *qs, struct slice tenant, struct slice vm
     if (!q)
         return NULL;
     q->key.id = id ? id : qs->next_id++;
-    HASH_ADD_KEYPTR(hh_name, qs->by_name, q->name, strlen(q->name), q);
-    HASH_ADD(hh_id, qs->by_id, key.id, sizeof q->key.id, q);
+    if (!queue_list(qs, q)) {
+        free(q->name);
+        free(q);
+        return NULL;
+    }
     queue_sync(qs, q);
     return q;
 }
@@ -233,6 +251,10 @@ static struct message_entries *message_get(struct queues *qs, const struct ulid 
         return NULL;
     m->id = *id;
     HASH_ADD(hh, qs->messages, id, sizeof m->id, m);
+    if (!m->hh.tbl) {
+        free(m);
+        return NULL;
+    }
     return m;
 }
 
@@ -264,6 +286,10 @@ int queues_begin_settling(struct queues *qs, const struct ulid *message, uint32_
         return FL_ENOMEM;
     *s = settling_key(message, number);
     HASH_ADD_KEYPTR(hh, qs->settling, s, SETTLING_KEY, s);
+    if (!s->hh.tbl) {
+        free(s);
+        return FL_ENOMEM;
+    }
     return 0;
 }
 
@@ -456,11 +482,10 @@ int64_t queue_oldest_ms(const struct queue *q)
 
 void queue_set_wake(struct queues *qs, struct queue *q, int64_t wall_ms)
 {
-    /* without memory for the heap the queue is looked at when anything else happens to it */
     if (wall_ms == NEVER_MS)
         heap_remove(&qs->wake, &q->wake);
     else if (!heap_has(&q->wake) || q->wake.key != wall_ms)
-        (void)heap_set(&qs->wake, &q->wake, wall_ms, q->key.id);
+        (void)heap_set(&qs->wake, &q->wake, wall_ms, q->key.id); /* its place was made with the queue */
 }
 
 struct queue *queues_woken(struct queues *qs, int64_t wall_ms)

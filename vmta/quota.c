@@ -58,6 +58,11 @@ static struct quota *get(struct quota **table, struct slice name, struct rate ra
         }
         bucket_init(&q->rate, rate, now_ms);
         HASH_ADD_KEYPTR(hh, *table, q->name, name.n, q);
+        if (!q->hh.tbl) {
+            free(q->name);
+            free(q);
+            return NULL;
+        }
     }
     bucket_set_rate(&q->rate, rate, now_ms);
     return q;

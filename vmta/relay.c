@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "hold.h"
 #include "intake.h"
+#include "stray.h"
 #include "job.h"
 #include "relay_figures.h"
 #include "relay_parts.h"
@@ -116,6 +117,7 @@ void relay_free(struct relay *r)
     forget_places(m);
     tasks_free(r->tasks);
     ingest_free(m->ingest);
+    stray_free(m);
     queues_free(&m->queues);
     sched_free(&m->sched);
     sites_free(&m->sites);
@@ -263,6 +265,7 @@ void relay_turn(struct relay *r)
     store_dispatch(m->store);
     sched_stop(&m->sched, m->shutting_down || store_health(m->store) == STORE_FAILED);
     tasks_turn(r->tasks);
+    stray_turn(m);
     attend_turn(m);
     delivery_pump(m->delivery);
     store_flush(m->store);

@@ -353,6 +353,10 @@ static void oldest_add(struct oldest **table, const struct queue *q)
             return;
         o->of = q->counters;
         HASH_ADD_PTR(*table, of, o);
+        if (!o->hh.tbl) {
+            free(o);
+            return;
+        }
     }
     if (!o->ms || ms < o->ms)
         o->ms = ms;

@@ -16,6 +16,10 @@ struct site *site_get(struct sites *s, const struct site_key *key)
     site->key = *key;
     site->refs = 1;
     HASH_ADD(hh, s->by_key, key, sizeof site->key, site);
+    if (!site->hh.tbl) {
+        free(site);
+        return NULL;
+    }
     return site;
 }
 

@@ -21,6 +21,11 @@ static struct party *party_find(struct party **table, struct slice name, size_t 
     }
     ceiling_init(&p->ceiling, INT64_MAX);
     HASH_ADD_KEYPTR(hh, *table, p->name, name.n, p);
+    if (!p->hh.tbl) {
+        free(p->name);
+        free(p);
+        return NULL;
+    }
     return p;
 }
 
@@ -52,6 +57,10 @@ struct stream_counters *tenancy_counters(struct tenancy *t, struct tenant_state 
     c->tenant = tenant;
     c->vmta = vmta;
     HASH_ADD_KEYPTR(hh, t->counters, &c->tenant, sizeof key, c);
+    if (!c->hh.tbl) {
+        free(c);
+        return NULL;
+    }
     return c;
 }
 

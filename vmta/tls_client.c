@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without memory for its table, uthash leaves the entry out and says so in the entry. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_nonfatal_oom(entry) ((entry)->left_out = true)
 #include <uthash.h>
 
 #include "conf.h"
@@ -21,7 +18,6 @@ struct client_context {
 
 struct client_session {
     SSL_SESSION *session;
-    bool left_out;
     UT_hash_handle hh;
     size_t key_n;
     char key[];
@@ -161,7 +157,7 @@ void tls_clients_put(struct tls_clients *c, struct slice key, struct ssl_session
     s->key_n = key.n;
     memcpy(s->key, key.p, key.n);
     HASH_ADD(hh, c->sessions, key, key.n, s);
-    if (s->left_out) {
+    if (!s->hh.tbl) {
         SSL_SESSION_free(session);
         free(s);
     }

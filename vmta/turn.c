@@ -153,8 +153,12 @@ static struct path *path_get(struct sched *s, const struct inet_addr *source, st
     TAILQ_INIT(&p->turns);
     TAILQ_INIT(&p->woken);
     timer_init(&p->timer, path_on_timer, p);
-    site_ref(site);
     HASH_ADD(hh, s->by_key, key, sizeof p->key, p);
+    if (!p->hh.tbl) {
+        free(p);
+        return NULL;
+    }
+    site_ref(site);
     return p;
 }
 

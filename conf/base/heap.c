@@ -5,6 +5,8 @@
 
 #include "err.h"
 
+enum { HEAP_FIRST = 64 };
+
 static bool before(const struct heap_node *a, const struct heap_node *b)
 {
     return a->key != b->key ? a->key < b->key : a->tie < b->tie;
@@ -50,18 +52,28 @@ static void place(struct heap *h, size_t at, struct heap_node *n)
         down(h, at, n);
 }
 
+int heap_reserve(struct heap *h, size_t count)
+{
+    size_t cap = h->cap ? h->cap : HEAP_FIRST;
+    struct heap_node **nodes;
+
+    if (count <= h->cap)
+        return 0;
+    while (cap < count)
+        cap *= 2;
+    nodes = realloc(h->nodes, cap * sizeof *nodes);
+    if (!nodes)
+        return FL_ENOMEM;
+    h->nodes = nodes;
+    h->cap = cap;
+    return 0;
+}
+
 int heap_set(struct heap *h, struct heap_node *node, int64_t key, uint64_t tie)
 {
     if (!heap_has(node)) {
-        if (h->count == h->cap) {
-            size_t cap = h->cap ? 2 * h->cap : 64;
-            struct heap_node **nodes = realloc(h->nodes, cap * sizeof *nodes);
-
-            if (!nodes)
-                return FL_ENOMEM;
-            h->nodes = nodes;
-            h->cap = cap;
-        }
+        if (heap_reserve(h, h->count + 1) < 0)
+            return FL_ENOMEM;
         node->index = ++h->count;
     }
     node->key = key;

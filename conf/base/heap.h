@@ -21,6 +21,8 @@ struct heap {
 static inline bool heap_has(const struct heap_node *n) { return n->index != 0; }
 static inline struct heap_node *heap_first(const struct heap *h) { return h->count ? h->nodes[0] : NULL; }
 
+/* Makes room for this many nodes in all, so that heap_set cannot fail up to there. */
+int heap_reserve(struct heap *h, size_t count);
 /* Puts node in with this key, or moves it there when it is in already. FL_ENOMEM only when it was not in. */
 int heap_set(struct heap *h, struct heap_node *node, int64_t key, uint64_t tie);
 /* Takes node out; nothing when it is not in. */

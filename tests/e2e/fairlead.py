@@ -47,7 +47,7 @@ class Daemon:
         self.dir = tempfile.mkdtemp(prefix="fairlead-e2e-")
         self.submission, self.smtps, self.relay, self.http = (free_port() for _ in range(4))
         self.log, self.file = os.path.join(self.dir, "log"), os.path.join(self.dir, "fairlead.yaml")
-        self.process = None
+        self.process, self.env = None, {}       # env: more for the environment of `run`
         crt, key = certificate(self.dir, "relay.test")
         self.config = {
             "server": {"hostname": "relay.test", "data_dir": os.path.join(self.dir, "data"), "user": "", "postmaster": "postmaster@relay.test",
@@ -95,7 +95,8 @@ class Daemon:
         self.write_config()
         at = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*launcher, BINARY, "--config", self.file, "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*launcher, BINARY, "--config", self.file, "run"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **self.env})
         eventually(lambda: re.search(r"\bready\b", self.said(at)) or self.process.poll() is not None, START_S)
         if self.process.poll() is not None or not re.search(r"\bready\b", self.said(at)):
             raise RuntimeError("fairlead run: not ready, status %s:\n%s" % (self.process.poll(), self.said(at)[-4000:]))
@@ -140,8 +141,8 @@ class Daemon:
 class DaemonTest(unittest.TestCase):
     """A test with one daemon and the servers that it starts; all end with it, and a daemon that ends badly fails the test."""
 
-    def daemon(self, *args, **kw):
-        d = Daemon(*args, **kw)
+    def daemon(self, *args, kind=Daemon, **kw):
+        d = kind(*args, **kw)
         self.addCleanup(d.forget)
         self.addCleanup(self.end, d)
         return d

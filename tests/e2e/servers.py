@@ -63,8 +63,8 @@ class Aio:
 class Nsd:
     """A real name server: zones {"two.test": ["@ MX 10 mx.two.test.", "mx A 127.0.0.1"]}."""
 
-    def __init__(self, zones):
-        self.port, self.dir = free_port(), tempfile.mkdtemp(prefix="fairlead-nsd-")
+    def __init__(self, zones, port=None):
+        self.port, self.dir = port or free_port(), tempfile.mkdtemp(prefix="fairlead-nsd-")
         conf = os.path.join(self.dir, "nsd.conf")
         with open(conf, "w") as f:
             f.write('server:\n  ip-address: 127.0.0.1@%d\n  username: ""\n  chroot: ""\n  zonesdir: "%s"\n  database: ""\n  pidfile: "%s/pid"\n  zonelistfile: "%s/zones"\n'

@@ -1,7 +1,7 @@
 """What was answered with 250 survives kill -9."""
-import json, signal, smtplib, socket, ssl
+import json, os, re, signal, smtplib, socket, ssl, subprocess, sys
 
-from fairlead import DaemonTest, PASSWORD, eventually, free_port
+from fairlead import BUILD, DaemonTest, PASSWORD, ROOT, eventually, free_port
 from servers import Sink
 
 
@@ -65,3 +65,15 @@ class Crash(DaemonTest):
         self.assertTrue(eventually(lambda: rows(d, "queue", "list")[0]["in_flight"] == 1))
         self.assertEqual(d.cli("queue", "release", "--message", message["message"]).returncode, 0)
         self.assertTrue(eventually(lambda: rows(d, "queue", "list")[0]["in_flight"] == 2))
+
+
+class Ledger(DaemonTest):
+    """tests/bench/crash in its short form: two customers over four VMTAs, killed at random under load."""
+
+    def test_twenty_kills_under_load_lose_nothing_and_cross_nothing(self):
+        p = subprocess.run([sys.executable, "-B", os.path.join(ROOT, "tests", "bench", "crash"), "--build", BUILD, "--messages", "2000", "--kills", "20",
+                            "--seconds", "16", "--seed", "1"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        said = dict(re.findall(r"^(\w[\w ]*?) +(\d+)$", p.stdout, re.M))
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr[-3000:])
+        self.assertEqual((said["lost"], said["crossed"]), ("0", "0"))
+        self.assertGreater(int(said["accepted"]), 500)

@@ -53,9 +53,9 @@ enum play_mode {
     PLAY_MODES
 };
 
-/* Plays it. NULL, or what went wrong (out of a). check false: only that nothing breaks. */
 /* Whether it is one that cuts would change ("@: one-write"): what a client sends behind STARTTLS in the same read. */
 bool transcript_is_one_write(const struct conversation *c);
+/* Plays it. NULL, or what went wrong (out of a). check false: only that nothing breaks, and that what is said are whole lines. */
 const char *transcript_play(struct arena *a, const struct conversation *c, enum play_mode mode, bool check);
 
 #endif

@@ -37,8 +37,9 @@ class Sink:
         return self.count
 
     def stop(self):
-        self.p.terminate()
-        self.p.wait()
+        if self.p.poll() is None:
+            self.p.terminate()
+            self.p.wait()
         self.file.close()
 
 
@@ -46,7 +47,7 @@ class World:
     def __init__(self, build, folder, sink_port, domains=None, defaults=None, tenants=None, amend=None):
         """amend: called with the configuration before it is written, to change what the other arguments do not."""
         self.build, self.folder = build, folder
-        self.port, self.http = free_port(), free_port()
+        self.port, self.http, self.p = free_port(), free_port(), None
         self.conf, self.log = os.path.join(folder, "fairlead.yaml"), os.path.join(folder, "log")
         doc = {
             "server": {"hostname": "bench.test", "data_dir": os.path.join(folder, "data"), "user": "", "postmaster": "postmaster@bench.test", "shutdown_grace": "5s"},
@@ -90,7 +91,7 @@ class World:
         self.p.wait()
 
     def stop(self):
-        if self.p.poll() is None:
+        if self.p and self.p.poll() is None:
             self.p.terminate()
             self.p.wait(60)
 
