@@ -55,7 +55,7 @@ int engine_find(struct engine *e, struct op *op);
 typedef int engine_each_queue(void *arg, const struct stored_queue *q);
 typedef int engine_each_hold(void *arg, const struct stored_hold *h);
 typedef int engine_each_job(void *arg, const struct stored_job *j);
-typedef int engine_each_segment(void *arg, uint64_t id, int64_t live);
+typedef int engine_each_segment(void *arg, uint64_t id, int64_t live, int64_t most);
 typedef int engine_each_fresh(void *arg, struct envelope *e); /* takes the reference */
 int engine_queues(struct engine *e, engine_each_queue *each, void *arg);
 int engine_holds(struct engine *e, engine_each_hold *each, void *arg);
@@ -63,6 +63,12 @@ int engine_jobs(struct engine *e, engine_each_job *each, void *arg);
 int engine_segments(struct engine *e, engine_each_segment *each, void *arg);
 /* Fresh messages after this id (all zero: from the first), oldest first, at most limit. */
 int engine_fresh(struct engine *e, const struct ulid *after, int64_t limit, engine_each_fresh *each, void *arg);
+/* Where bodies lie: rows of one table after this id (all zero: from the first), by rising id, in a read transaction of its own.
+ * How many there were (fewer than limit: no more follow), or an error. */
+enum engine_bodies { BODIES_FRESH, BODIES_PARKED };
+typedef int engine_each_body(void *arg, const struct ulid *message, const struct body_place *place);
+int engine_bodies(struct engine *e, enum engine_bodies table, const struct ulid *after, int limit, engine_each_body *each,
+                  void *arg);
 /* Whether a message needs this file: 1, 0 or an error. */
 int engine_has_spool(struct engine *e, const struct ulid *file);
 int engine_next_queue(struct engine *e, uint64_t *ret);

@@ -28,6 +28,7 @@ struct file_ops {
     int (*sync)(struct file *f);
     int (*allocate)(struct file *f, uint64_t size);
     int (*truncate)(struct file *f, uint64_t size);
+    int (*punch)(struct file *f, uint64_t offset, uint64_t n);
     int64_t (*size)(struct file *f);
 };
 
@@ -137,6 +138,12 @@ static inline int file_allocate(struct file *f, uint64_t size)
 static inline int file_truncate(struct file *f, uint64_t size)
 {
     return f->ops->truncate(f, size);
+}
+
+/* Gives the room of a range back; it reads as zeros afterwards, and the size stays. Whole blocks of 4 KiB are worth it. */
+static inline int file_punch(struct file *f, uint64_t offset, uint64_t n)
+{
+    return f->ops->punch(f, offset, n);
 }
 
 static inline int64_t file_size(struct file *f)

@@ -122,6 +122,13 @@ static int posix_truncate(struct file *f, uint64_t size)
     return ftruncate(fd_of(f), (off_t)size) == 0 ? 0 : errno_code();
 }
 
+static int posix_punch(struct file *f, uint64_t offset, uint64_t n)
+{
+    int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+    return fallocate(fd_of(f), mode, (off_t)offset, (off_t)n) == 0 ? 0 : errno_code();
+}
+
 static int64_t posix_size(struct file *f)
 {
     struct stat st;
@@ -136,6 +143,7 @@ static const struct file_ops posix_file_ops = {
     .sync = posix_sync,
     .allocate = posix_allocate,
     .truncate = posix_truncate,
+    .punch = posix_punch,
     .size = posix_size,
 };
 

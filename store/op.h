@@ -13,7 +13,7 @@ enum op_type {
     OP_ACCEPT, OP_SETTLE, OP_LOAD, OP_LOAD_EXPIRED, OP_SELECT, OP_QUEUE_CLOCK, OP_QUEUE_FORGET, OP_HOLD_PUT, OP_HOLD_DELETE,
     OP_JOB_FORGET,
     /* reader thread */
-    OP_READ, OP_LIST_QUEUE, OP_SHOW, OP_DISCARD,
+    OP_READ, OP_LIST_QUEUE, OP_SHOW, OP_DISCARD, OP_THIN,
     /* spool thread */
     OP_SPOOL_WRITE, OP_SPOOL_FINISH, OP_SPOOL_DROP,
     OP_TYPES
@@ -89,6 +89,10 @@ struct op {
             struct slice name; /* of a file of bodies, and a 0 behind it */
             bool keep;         /* as the spare one */
         } discard;             /* from the store thread; never answered */
+        struct {
+            uint64_t *segments;    /* behind the operation */
+            int count;
+        } thin;                    /* the same */
         struct {
             struct store_spool *spool;
             struct body *body;

@@ -6,6 +6,7 @@
 #include "crc32c.h"
 #include "fault.h"
 #include "segment.h"
+#include "thin.h"
 
 enum { OPEN_FILES = 8, READ_MAX = 1 << 20 };
 
@@ -17,10 +18,12 @@ struct open_file {
 
 struct reader {
     struct reader_options o;
-    pthread_mutex_t lock;  /* of the engine: the store thread takes it away while it opens the database anew */
+    pthread_mutex_t lock;  /* of the next two: the store thread takes the engine away when a COMMIT fails */
     struct engine *engine; /* NULL: opened at the next need */
+    bool paused;
     struct open_file files[OPEN_FILES];
     uint64_t steps;
+    struct thin *thin;     /* NULL: none is thinned out */
 };
 
 int reader_new(const struct reader_options *options, struct reader **ret)
@@ -51,6 +54,7 @@ void reader_free(struct reader *r)
     if (!r)
         return;
     close_files(r);
+    thin_free(r->thin);
     engine_close(r->engine);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -63,11 +67,17 @@ void reader_pause(void *reader)
     pthread_mutex_lock(&r->lock);
     engine_close(r->engine);
     r->engine = NULL;
+    r->paused = true;
+    pthread_mutex_unlock(&r->lock);
 }
 
 void reader_go_on(void *reader)
 {
-    pthread_mutex_unlock(&((struct reader *)reader)->lock);
+    struct reader *r = reader;
+
+    pthread_mutex_lock(&r->lock);
+    r->paused = false;
+    pthread_mutex_unlock(&r->lock);
 }
 
 /* ---------------------------------------------------------------- bodies */
@@ -187,22 +197,36 @@ static void discard(struct reader *r, const struct op *op)
             file_close(r->files[i].file);
             r->files[i] = (struct open_file){ 0 };
         }
+    if (r->thin)
+        thin_forget(r->thin, name);
     if (!op->discard.keep || disk_rename(r->o.disk, name, SEGMENT_SPARE) < 0)
         disk_unlink(r->o.disk, name); /* what cannot be removed now is met again at the next start */
 }
 
-/* ---------------------------------------------------------------- listings */
+/* ---------------------------------------------------------------- listings, and old segments */
 
-static int find(struct reader *r, struct op *op)
+static int find_op(struct reader *r, void *op)
+{
+    return engine_find(r->engine, op);
+}
+
+static int thin_on(struct reader *r, void *none)
+{
+    return thin_step(r->thin, r->engine);
+}
+
+/* Does something with the connection, while nobody takes it away. */
+static int with_engine(struct reader *r, int (*what)(struct reader *r, void *arg), void *arg)
 {
     struct engine_options eo = { .path = r->o.path, .vfs = r->o.vfs, .budget = r->o.budget };
-    int rc = 0;
+    int rc;
 
     pthread_mutex_lock(&r->lock);
-    if (!r->engine)
+    rc = r->paused ? FL_EIO : 0;
+    if (rc == 0 && !r->engine)
         rc = engine_open(&eo, &r->engine, NULL);
     if (rc == 0)
-        rc = engine_find(r->engine, op);
+        rc = what(r, arg);
     if (rc < 0 && rc != FL_ENOMEM) { /* what it may have cached is not trusted */
         engine_close(r->engine);
         r->engine = NULL;
@@ -211,13 +235,51 @@ static int find(struct reader *r, struct op *op)
     return rc;
 }
 
+/* A round that is under way goes on; the segments of a second one are named again another time. */
+static void begin_thinning(struct reader *r, const struct op *op)
+{
+    if (!r->thin && thin_new(r->o.disk, op->thin.segments, op->thin.count, &r->thin) < 0)
+        r->thin = NULL;
+}
+
+static void go_on_thinning(struct reader *r)
+{
+    struct log_line l;
+    int rc = with_engine(r, thin_on, NULL);
+
+    if (rc > 0)
+        return;
+    log_begin(&l, r->o.log, rc < 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "segments_thinned_out");
+    log_int(&l, "bytes", thin_freed(r->thin));
+    if (rc < 0)
+        log_int(&l, "error", rc);
+    log_end(&l);
+    thin_free(r->thin);
+    r->thin = NULL;
+}
+
+/* What the store thread asks for, and nobody waits for. False: it is another operation. */
+static bool is_chore(struct reader *r, struct op *op)
+{
+    if (op->type == OP_DISCARD)
+        discard(r, op);
+    else if (op->type == OP_THIN)
+        begin_thinning(r, op);
+    else
+        return false;
+    op_free(op);
+    return true;
+}
+
 bool reader_step(struct reader *r)
 {
     struct op_list ops = STAILQ_HEAD_INITIALIZER(ops);
     struct op *op;
 
     mailbox_take(r->o.in, &ops);
-    if (STAILQ_EMPTY(&ops)) {
+    if (r->thin) {
+        go_on_thinning(r);
+    } else if (STAILQ_EMPTY(&ops)) {
         close_files(r);
         return false;
     }
@@ -225,12 +287,9 @@ bool reader_step(struct reader *r)
         struct op_list one = STAILQ_HEAD_INITIALIZER(one);
 
         STAILQ_REMOVE_HEAD(&ops, link);
-        if (op->type == OP_DISCARD) {
-            discard(r, op);
-            op_free(op);
+        if (is_chore(r, op))
             continue;
-        }
-        op->rc = op->type == OP_READ ? read_body(r, op) : find(r, op);
+        op->rc = op->type == OP_READ ? read_body(r, op) : with_engine(r, find_op, op);
         STAILQ_INSERT_TAIL(&one, op, link);
         if (mailbox_post(r->o.out, &one, true))
             r->o.wake(r->o.wake_arg);

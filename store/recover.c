@@ -18,7 +18,7 @@ struct sweep {
     struct { uint64_t *ids; bool *found; size_t count, room; } rows;
 };
 
-static int note_row(void *arg, uint64_t id, int64_t live)
+static int note_row(void *arg, uint64_t id, int64_t live, int64_t most)
 {
     struct sweep *s = arg;
 

@@ -12,7 +12,7 @@
 
 static const char SEGMENT_PREFIX[] = "segment-", LARGE_PREFIX[] = "large-";
 
-enum { SEGMENT_DIGITS = 16, PIECES_A_BODY = 16, LEAST_ROOM = 1 << 20, TAIL_PART = 64 /* more unused than this part of a file */ };
+enum { SEGMENT_DIGITS = 16, PIECES_A_BODY = 16, LEAST_ROOM = 1 << 20, TAIL_PART = 64 /* more unused than this part of a file */, SPARSE_PART = 4 };
 
 void segment_name(uint64_t id, char ret[SEGMENT_NAME])
 {
@@ -58,6 +58,8 @@ bool segment_parse_name(const char *name, uint64_t *ret_id, struct ulid *ret_fil
 struct segment {
     uint64_t id;
     int64_t live; /* messages, as committed */
+    int64_t most; /* that it ever held, or what was left when it was called sparse */
+    bool old;     /* it was sealed when sparse ones were asked for before */
     UT_hash_handle hh;
 };
 
@@ -114,7 +116,7 @@ static struct segment *find(const struct segments *s, uint64_t id)
     return g;
 }
 
-int segments_add(struct segments *s, uint64_t id, int64_t live)
+int segments_add(struct segments *s, uint64_t id, int64_t live, int64_t most)
 {
     struct segment *g = calloc(1, sizeof *g);
 
@@ -122,6 +124,7 @@ int segments_add(struct segments *s, uint64_t id, int64_t live)
         return FL_ENOMEM;
     g->id = id;
     g->live = live;
+    g->most = most > live ? most : live;
     HASH_ADD(hh, s->all, id, sizeof g->id, g);
     if (!g->hh.tbl) {
         free(g);
@@ -194,7 +197,7 @@ static int begin_file(struct segments *s, uint64_t needed)
         return rc;
     rc = allocate(s, f, needed, &room);
     if (rc == 0)
-        rc = segments_add(s, id, 0);
+        rc = segments_add(s, id, 0, 0);
     if (rc < 0) {
         file_close(f);
         disk_unlink(s->disk, name);
@@ -369,6 +372,8 @@ void segments_commit(struct segments *s, const struct tally *t, segment_died *di
         if (!g)
             continue;
         g->live += c->live;
+        if (g->live > g->most)
+            g->most = g->live;
         if (g->id == s->id || g->live > 0)
             continue;
         segment_name(g->id, name);
@@ -378,6 +383,23 @@ void segments_commit(struct segments *s, const struct tally *t, segment_died *di
     }
     if (s->some_idle)
         look_for_idle(s);
+}
+
+int segments_sparse(struct segments *s, uint64_t *ret, int limit)
+{
+    struct segment *g;
+    int count = 0;
+
+    for (g = s->all; g; g = g->hh.next) {
+        bool sealed = g->id != s->id;
+
+        if (g->old && sealed && g->live > 0 && g->live <= g->most / SPARSE_PART && count < limit) {
+            ret[count++] = g->id;
+            g->most = g->live;
+        }
+        g->old = sealed;
+    }
+    return count;
 }
 
 int64_t segments_written(struct segments *s)

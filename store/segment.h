@@ -31,8 +31,8 @@ struct segments;
 /* size: of a file, normally SEGMENT_BYTES. disk is borrowed. */
 int segments_new(struct disk *disk, uint64_t size, struct segments **ret);
 void segments_free(struct segments *s);
-/* Says what the database has: once for each row. */
-int segments_add(struct segments *s, uint64_t id, int64_t live);
+/* Says what the database has: once for each row. most: messages that it ever held at a time. */
+int segments_add(struct segments *s, uint64_t id, int64_t live, int64_t most);
 /* No file with this number may be used again. */
 void segments_reserve(struct segments *s, uint64_t id);
 
@@ -54,6 +54,9 @@ bool segments_dies(const struct segments *s, const struct tally_segment *t);
  * SEGMENT_SPARE. If that fails, the next start finds the file without a row, and removes it. */
 typedef void segment_died(void *arg, const char *name);
 void segments_commit(struct segments *s, const struct tally *t, segment_died *died, void *arg);
+/* Those that are old, no longer written, and hold a quarter at most of what they held: up to limit of them. Each is named again
+ * only when it has lost three quarters once more. To be asked at long intervals: old is what was not written at the last. */
+int segments_sparse(struct segments *s, uint64_t *ret, int limit);
 /* Bytes written since the last call of this. */
 int64_t segments_written(struct segments *s);
 

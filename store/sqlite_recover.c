@@ -132,12 +132,40 @@ int engine_segments(struct engine *e, engine_each_segment *each, void *arg)
     if (!s)
         return sql_error(e);
     while ((rc = sql_row(s)) == 1) {
-        rc = each(arg, (uint64_t)sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+        rc = each(arg, (uint64_t)sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2));
         if (rc != 0)
             break;
     }
     sqlite3_reset(s);
     return rc;
+}
+
+int engine_bodies(struct engine *e, enum engine_bodies table, const struct ulid *after, int limit, engine_each_body *each,
+                  void *arg)
+{
+    sqlite3_stmt *s = sql_get(e, table == BODIES_FRESH ? SQL_FRESH_BODIES : SQL_MESSAGE_BODIES);
+    int count = 0, rc;
+
+    if (!s)
+        return sql_error(e);
+    sql_bind_id(s, 1, after);
+    sql_bind_int(s, 2, limit);
+    while ((rc = sql_row(s)) == 1) {
+        struct body_place place;
+        struct ulid id;
+        bool raw;
+
+        rc = sql_id(s, 0, &id);
+        if (rc == 0)
+            rc = sql_place(s, 1, &place, &raw);
+        if (rc == 0)
+            rc = each(arg, &id, &place);
+        if (rc != 0)
+            break;
+        count++;
+    }
+    sqlite3_reset(s);
+    return rc < 0 ? rc : count;
 }
 
 int engine_fresh(struct engine *e, const struct ulid *after, int64_t limit, engine_each_fresh *each, void *arg)

@@ -5,7 +5,7 @@
 /* fresh:     one row a message, recipients inside, no second index: written once and deleted once on the way through.
  * message, recipient: parked mail. The key begins (message, queue): "has this message anything left in that queue" is a look-up.
  * queue:     counts are of parked mail only. next_attempt and reply: the queue's own clock.
- * segment:   messages whose body lies in it. spool: files of large bodies that a message needs.
+ * segment:   messages whose body lies in it, and how many those were at most. spool: files of large bodies that a message needs.
  * state:     the number of the last batch, by which a COMMIT of unknown outcome is judged. */
 static const char *const migrations[] = {
     "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), batch INTEGER NOT NULL, next_queue INTEGER NOT NULL);"
@@ -32,6 +32,7 @@ static const char *const migrations[] = {
     "CREATE TABLE spool(id BLOB PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE hold(id BLOB PRIMARY KEY, tenant TEXT NOT NULL, vmta TEXT NOT NULL, domain TEXT NOT NULL, job TEXT NOT NULL,"
     " refuse INTEGER NOT NULL, who TEXT NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;",
+    "ALTER TABLE segment ADD COLUMN most INTEGER NOT NULL DEFAULT 0;",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof *migrations };

@@ -73,9 +73,12 @@ static const char *const statements[SQL_STATEMENTS] = {
         "SELECT tenant, job, queued, delivered, bounced, expired, dropped, bytes, first_accepted, last_event FROM job "
         "ORDER BY tenant, job",
 
-    [SQL_SEGMENT_PUT] = "INSERT INTO segment(id, live) VALUES(?, ?) ON CONFLICT(id) DO UPDATE SET live = excluded.live",
+    [SQL_FRESH_BODIES] = "SELECT id, " PLACE " FROM fresh WHERE id > ? ORDER BY id LIMIT ?",
+    [SQL_MESSAGE_BODIES] = "SELECT id, " PLACE " FROM message WHERE id > ? ORDER BY id LIMIT ?",
+    [SQL_SEGMENT_PUT] = "INSERT INTO segment(id, live, most) VALUES(?1, ?2, ?2) "
+                        "ON CONFLICT(id) DO UPDATE SET live = excluded.live, most = max(most, excluded.live)",
     [SQL_SEGMENT_DELETE] = "DELETE FROM segment WHERE id = ?",
-    [SQL_SEGMENT_ALL] = "SELECT id, live FROM segment ORDER BY id",
+    [SQL_SEGMENT_ALL] = "SELECT id, live, most FROM segment ORDER BY id",
 
     [SQL_SPOOL_PUT] = "INSERT OR IGNORE INTO spool(id) VALUES(?)",
     [SQL_SPOOL_DELETE] = "DELETE FROM spool WHERE id = ?",

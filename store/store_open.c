@@ -1,4 +1,5 @@
 /* store_open.c: a store is put together, its threads run, and it is taken apart. */
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ enum {
     READER_IDLE_MS = 1000,
     BALLAST_BYTES = 256 << 10,
     RESERVE_BYTES = 8 << 20,
+    THIN_US = 600 * 1000000,
     CHECKPOINT_FRAMES = 1000, /* 15 ms at most, measured; 44 ms at 4,096 */
 };
 
@@ -36,8 +38,9 @@ static void *run_reader(void *arg)
     bool more = true;
 
     while (more) {
-        more = mailbox_wait(&s->to_reader, READER_IDLE_MS, 0);
-        reader_step(s->reader);
+        bool busy = reader_step(s->reader);
+
+        more = mailbox_wait(&s->to_reader, busy ? 0 : READER_IDLE_MS, 0);
     }
     return NULL;
 }
@@ -88,6 +91,7 @@ static int open_reader_and_spools(struct store *s, const struct store_parts *p)
         .path = p->path,
         .vfs = p->vfs,
         .budget = s->o.budget,
+        .log = s->o.log,
         .in = &s->to_reader,
         .out = &s->answers,
         .wake = s->o.wake,
@@ -122,6 +126,21 @@ static void discard(void *arg, const char *name, bool is_segment)
     mailbox_post(&s->to_reader, &one, true);
 }
 
+static void thin_out(void *arg, const uint64_t *segments, int count)
+{
+    struct store *s = arg;
+    size_t n = (size_t)count * sizeof *segments;
+    struct op *op = op_new(OP_THIN, n + alignof(uint64_t));
+    struct op_list one = STAILQ_HEAD_INITIALIZER(one);
+
+    if (!op)
+        return;
+    op->thin.segments = op_keep_bytes(op, segments, n, alignof(uint64_t));
+    op->thin.count = count;
+    STAILQ_INSERT_TAIL(&one, op, link);
+    mailbox_post(&s->to_reader, &one, true);
+}
+
 static int open_writer(struct store *s, const struct store_parts *p, struct fl_err *err)
 {
     struct writer_options wo = {
@@ -145,7 +164,9 @@ static int open_writer(struct store *s, const struct store_parts *p, struct fl_e
         .mono_us = p->mono_us,
         .mono_arg = p->mono_arg,
         .discard = discard,
+        .thin_out = thin_out,
         .discard_arg = s,
+        .thin_us = p->thin_us,
         .reader_pause = reader_pause,
         .reader_go_on = reader_go_on,
         .reader_arg = s->reader,
@@ -224,6 +245,7 @@ int store_open(const struct store_options *options, struct store **ret, struct f
         .segment_bytes = SEGMENT_BYTES,
         .checkpoint_frames = CHECKPOINT_FRAMES,
         .reserve_bytes = RESERVE_BYTES,
+        .thin_us = THIN_US,
         .mono_us = monotonic_us,
         .threads = true,
     };

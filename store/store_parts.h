@@ -15,7 +15,7 @@ struct store_parts {
     const char *path, *vfs; /* of the database, and the file system below SQLite (NULL: the system's) */
     uint64_t segment_bytes;
     int checkpoint_frames;
-    int64_t reserve_bytes;
+    int64_t reserve_bytes, thin_us;
     uint64_t seed;
     int64_t (*mono_us)(void *arg);
     void *mono_arg;

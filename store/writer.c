@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "fault.h"
 #include "recover.h"
+#include "thin.h"
 #include "wal_file.h"
 
 enum {
@@ -33,6 +34,7 @@ struct writer {
     int unknown_rc;               /* why */
     bool reserve;                 /* the reserve file is there */
     int64_t look_us;              /* when free space is looked at next */
+    int64_t sparse_us;            /* when sparse segments are looked for next */
     int64_t unlooked;             /* bytes written since */
     int64_t retry_us, retry_delay_us;
 };
@@ -174,6 +176,7 @@ static void put_back(struct writer *w)
 
 static void abandon_engine(struct writer *w)
 {
+    w->o.reader_pause(w->o.reader_arg);
     engine_abandon(w->engine);
     w->engine = NULL;
 }
@@ -410,9 +413,9 @@ static void judge_unknown(struct writer *w, uint64_t committed)
     not_done(w, NULL, w->unknown_rc == FL_EFULL ? FL_EFULL : FL_EIO);
 }
 
-static int add_segment(void *arg, uint64_t id, int64_t live)
+static int add_segment(void *arg, uint64_t id, int64_t live, int64_t most)
 {
-    return segments_add(arg, id, live);
+    return segments_add(arg, id, live, most);
 }
 
 /* Opens the database; when that succeeds, all that can be read from it is durable, whatever failed before. */
@@ -452,9 +455,7 @@ static bool heal(struct writer *w)
     if (now_us(w) < w->retry_us)
         return false;
     segments_seal(w->segments);
-    w->o.reader_pause(w->o.reader_arg);
     rc = open_engine(w, &committed, &err);
-    w->o.reader_go_on(w->o.reader_arg);
     if (rc == FL_EFULL && reserve_release(w)) {
         w->retry_us = 0;
         return false;
@@ -464,6 +465,7 @@ static bool heal(struct writer *w)
         fail(w, "it cannot be opened");
         return false;
     }
+    w->o.reader_go_on(w->o.reader_arg);
     set_health(w, STORE_OK, "opened anew");
     if (w->unknown)
         judge_unknown(w, committed);
@@ -484,6 +486,20 @@ static void checkpoint(struct writer *w)
     }
 }
 
+/* Between two batches, while no outcome is unknown. */
+static void look_for_sparse(struct writer *w)
+{
+    uint64_t sparse[THIN_SEGMENTS];
+    int count;
+
+    if (now_us(w) < w->sparse_us)
+        return;
+    w->sparse_us = now_us(w) + w->o.thin_us;
+    count = segments_sparse(w->segments, sparse, THIN_SEGMENTS);
+    if (count)
+        w->o.thin_out(w->o.discard_arg, sparse, count);
+}
+
 bool writer_step(struct writer *w)
 {
     mailbox_take(w->o.in, &w->pending);
@@ -492,6 +508,7 @@ bool writer_step(struct writer *w)
         refuse_accepts(w, &w->pending, FL_EIO);
         return false;
     }
+    look_for_sparse(w);
     cut_batch(w);
     if (STAILQ_EMPTY(&w->batch))
         return false;
@@ -542,6 +559,7 @@ int writer_open(const struct writer_options *options, struct writer **ret, struc
         return rc;
     }
     look_at_space(w, true);
+    w->sparse_us = now_us(w) + options->thin_us;
     *ret = w;
     return 0;
 }

@@ -30,13 +30,17 @@ struct writer_options {
     void *wall_arg;
     int64_t (*mono_us)(void *arg);
     void *mono_arg;
-    /* Takes the reader's connection away, and permits it again: while the database is opened anew nobody else may hold it. */
+    /* Takes the reader's connection away, and permits it again: nobody else may hold the database once an error was met, until
+     * all that can be read from it is durable again. */
     void (*reader_pause)(void *arg);
     void (*reader_go_on)(void *arg);
     void *reader_arg;
     /* No message needs this file any more: to be removed once nobody reads from it; segments may be kept as the spare one. */
     void (*discard)(void *arg, const char *name, bool is_segment);
-    void *discard_arg;
+    /* Of these segments little is left (see thin.h). */
+    void (*thin_out)(void *arg, const uint64_t *segments, int count);
+    void *discard_arg; /* of both */
+    int64_t thin_us;   /* how often sparse segments are looked for */
     /* Answers were posted to `out`, which was empty. */
     void (*wake)(void *arg);
     void *wake_arg;

@@ -55,7 +55,7 @@ struct sim_disk {
     int fail_in; /* the same for a failure */
     int fail_code;
     bool fail_for_good;
-    uint64_t capacity;
+    uint64_t capacity, punched;
 };
 
 static bool coin(struct sim_disk *d)
@@ -288,6 +288,27 @@ static int sim_allocate(struct file *f, uint64_t size)
     return size > inode_of(f)->now.n ? set_size(f, size) : 0;
 }
 
+/* As if zeros were written. */
+static int sim_punch(struct file *f, uint64_t offset, uint64_t n)
+{
+    struct inode *i = inode_of(f);
+    int rc = handle(f);
+    char *zeros;
+
+    if (rc == 0)
+        rc = strike(disk_of(f));
+    if (rc < 0)
+        return rc;
+    assert(offset + n <= i->now.n);
+    zeros = calloc(1, n);
+    assert(zeros);
+    put(&i->now, offset, zeros, n);
+    note(i, false, offset, zeros, n);
+    disk_of(f)->punched += n;
+    free(zeros);
+    return 0;
+}
+
 static int64_t sim_size(struct file *f)
 {
     int rc = handle(f);
@@ -302,6 +323,7 @@ static const struct file_ops sim_file_ops = {
     .sync = sim_sync,
     .allocate = sim_allocate,
     .truncate = set_size,
+    .punch = sim_punch,
     .size = sim_size,
 };
 
@@ -551,6 +573,11 @@ void sim_disk_mend(struct sim_disk *d)
 void sim_disk_capacity(struct sim_disk *d, uint64_t bytes)
 {
     d->capacity = bytes;
+}
+
+uint64_t sim_disk_punched(const struct sim_disk *d)
+{
+    return d->punched;
 }
 
 int sim_disk_operations(const struct sim_disk *d)

@@ -30,6 +30,8 @@ void sim_disk_mend(struct sim_disk *d);
 void sim_disk_capacity(struct sim_disk *d, uint64_t bytes);
 /* Operations so far that change something. */
 int sim_disk_operations(const struct sim_disk *d);
+/* Bytes that holes were punched over so far. */
+uint64_t sim_disk_punched(const struct sim_disk *d);
 /* A byte of a file is changed behind everybody's back, durably. False when there is no such byte. */
 bool sim_disk_damage(struct sim_disk *d, const char *name, uint64_t offset);
 

@@ -23,6 +23,7 @@
 enum {
     ROUNDS_A_MOMENT = 100,  /* turns of the relay at one moment, after which time passes anyway */
     SEGMENT_BYTES_SIM = 64 << 10,
+    THIN_US_SIM = 600 * 1000000,
     RESERVE_SIM = 64 << 10,
     STORE_STEPS = 1000,
     STUCK_TURN_MS = 1000,   /* a store that cannot open tries no sooner than that: its attempts cost a world most */
@@ -197,6 +198,7 @@ static bool open_store(struct world *w)
         .path = "fairlead.db",
         .vfs = sim_vfs_name(w->vfs),
         .segment_bytes = SEGMENT_BYTES_SIM,
+        .thin_us = THIN_US_SIM,
         .checkpoint_frames = 1 + (int)world_below(w, 60),
         .reserve_bytes = RESERVE_SIM,
         .seed = rand_next(&w->rand),

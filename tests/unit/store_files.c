@@ -14,6 +14,7 @@
 
 #include "segment.h"
 #include "store_desk.h"
+#include "thin.h"
 
 #define RCPTS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -184,6 +185,64 @@ static void a_dead_segment_is_kept_as_the_spare_one_and_becomes_the_next(void **
     desk_close(&d);
 }
 
+/* Thins the first segment out. Returns the bytes that were freed. */
+static int64_t thin_first(struct desk *d, bool forget)
+{
+    char path[256];
+    struct engine_options eo = { .path = path, .budget = &d->budget };
+    const uint64_t first = 1;
+    struct engine *e;
+    struct disk *disk;
+    struct thin *t;
+    int64_t freed;
+    int rc;
+
+    snprintf(path, sizeof path, "%s/fairlead.db", d->dir);
+    assert_int_equal(disk_open_posix(d->dir, &disk, NULL), 0);
+    assert_int_equal(engine_open(&eo, &e, NULL), 0);
+    assert_int_equal(thin_new(disk, &first, 1, &t), 0);
+    if (forget)
+        thin_forget(t, "segment-0000000000000001");
+    while ((rc = thin_step(t, e)) > 0)
+        ;
+    assert_int_equal(rc, 0);
+    freed = thin_freed(t);
+    thin_free(t);
+    engine_close(e);
+    disk_close(disk);
+    return freed;
+}
+
+static void what_is_alive_stays_when_a_segment_is_thinned_out(void **state)
+{
+    enum { BODIES = 8, BYTES = 20000 };
+    static char text[BYTES + 1];
+    struct desk d;
+    struct envelope *e[BODIES];
+
+    desk_open(&d);
+    for (int i = 0; i < BODIES; i++) {
+        memset(text, 'a' + i, BYTES);
+        memcpy(text + BYTES - 2, "\r\n", 3);
+        e[i] = desk_message(&d, text, NULL, RCPTS("7 a@two.test"));
+        assert_int_equal(desk_accept(&d, e[i], i % 2), 0); /* fresh ones and parked ones */
+    }
+    for (int i = 0; i < BODIES; i++)
+        if (i != 2 && i != 5)
+            desk_settle(&d, e[i], -1, SETTLE_DELIVERED, 0);
+    assert_int_equal(thin_first(&d, true), 0);
+    assert_in_range(thin_first(&d, false), 4 * BYTES, SEGMENT_BYTES - 2 * BYTES);
+    for (int i = 0; i < BODIES; i++) {
+        if (i == 2 || i == 5) {
+            assert_int_equal(desk_read(&d, e[i]->body), 0);
+            assert_int_equal(d.read_n, BYTES);
+            assert_int_equal(d.read[0], 'a' + i);
+        }
+        envelope_unref(e[i]);
+    }
+    desk_close(&d);
+}
+
 static void files_that_no_message_needs_go_at_the_start(void **state)
 {
     struct desk d;
@@ -314,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_missing_segment_is_said_at_the_start_and_stops_nothing_else),
         cmocka_unit_test(each_start_begins_a_segment_and_the_dead_ones_go),
         cmocka_unit_test(a_dead_segment_is_kept_as_the_spare_one_and_becomes_the_next),
+        cmocka_unit_test(what_is_alive_stays_when_a_segment_is_thinned_out),
         cmocka_unit_test(files_that_no_message_needs_go_at_the_start),
         cmocka_unit_test(large_content_has_a_file_of_its_own),
         cmocka_unit_test(large_content_that_is_given_up_leaves_nothing),
