@@ -27,3 +27,7 @@ def pipelining(a, port, n):
 def verp(a, port, n):
     """A reverse-path for each message, one recipient each, many domains, many VMTAs."""
     return source(a, port, n, "--verp", "--domains", str(VERP_DOMAINS), "--vmtas", str(VERP_VMTAS))
+
+
+def verp_pipelining(a, port, n):
+    return source(a, port, n, "--pipelining", "--verp", "--domains", str(VERP_DOMAINS), "--vmtas", str(VERP_VMTAS))

@@ -1,5 +1,5 @@
 """A Fairlead with two customers, acme and globex, two VMTAs each, for the benches that need more than one; and Fairlead's own sink."""
-import json, os, signal, subprocess, time
+import json, os, signal, smtplib, subprocess, time
 
 from relays import free_port, wait_port
 
@@ -41,6 +41,13 @@ class Sink:
             self.p.terminate()
             self.p.wait()
         self.file.close()
+
+
+def client(w, tenant):
+    """A session of this customer, logged in: smtplib's."""
+    c = smtplib.SMTP("127.0.0.1", w.port, timeout=60)
+    c.login(*USERS[tenant])
+    return c
 
 
 class World:
@@ -87,8 +94,9 @@ class World:
             raise RuntimeError("fairlead run is not ready (status %s):\n%s" % (self.p.poll(), f.read()[-3000:]))
 
     def kill9(self):
-        self.p.send_signal(signal.SIGKILL)
-        self.p.wait()
+        if self.p:
+            self.p.send_signal(signal.SIGKILL)
+            self.p.wait()
 
     def stop(self):
         if self.p and self.p.poll() is None:
@@ -103,13 +111,27 @@ class World:
     def cli(self, *args):
         return subprocess.run([os.path.join(self.build, "fairlead"), "--config", self.conf, *args], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
 
+    def disk_mib(self):
+        """What the store's files take: {database, log, bodies}, by what is allocated."""
+        out = {"database": 0.0, "log": 0.0, "bodies": 0.0}
+        for d, _, files in os.walk(os.path.join(self.folder, "data")):
+            for name in files:
+                kind = "database" if name.endswith(".db") else "log" if "-wal" in name or "-shm" in name else "bodies"
+                try:
+                    out[kind] += os.stat(os.path.join(d, name)).st_blocks * 512 / (1 << 20)
+                except FileNotFoundError:
+                    continue        # its last message has just gone
+        return out
+
     def memory_mib(self):
         with open("/proc/%d/status" % self.p.pid) as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:")) / 1024
 
     def source(self, tenant, messages, *args, **popen):
         """A load of one customer, under way: a Popen whose stdout is its JSON."""
-        user, password = USERS[tenant]
+        return self.source_of(*USERS[tenant], messages, "--from-domain", tenant + ".example", "--vmta-prefix", tenant, "--vmtas", str(len(VMTAS[tenant])), *args, **popen)
+
+    def source_of(self, user, password, messages, *args, **popen):
         return subprocess.Popen([os.path.join(self.build, "tests", "bench", "source"), "--to", "127.0.0.1:%d" % self.port, "--auth", user + ":" + password,
-                                 "--from-domain", tenant + ".example", "--vmta-prefix", tenant, "--vmtas", str(len(VMTAS[tenant])), "--messages", str(messages), *args],
+                                 "--messages", str(messages), *args],
                                 **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **popen})
