@@ -131,6 +131,14 @@ static void act(struct world *w, enum action_kind kind)
     order(w, &a, scene_senders[who].tenant, domain, job);
 }
 
+static void reload(struct world *w)
+{
+    int which = (int)world_below(w, SCENERY_CONFS);
+
+    world_tell(w, "configuration %d is in force", which);
+    world_reload(w, scenery_conf(which));
+}
+
 void happen(struct world *w)
 {
     uint64_t dice = world_below(w, 1000);
@@ -146,7 +154,7 @@ void happen(struct world *w)
     else if (dice < 715)
         step_clock(w);
     else if (dice < 740)
-        world_reload(w, scenery_conf((int)world_below(w, SCENERY_CONFS)));
+        reload(w);
     else if (dice < 765)
         act(w, ACTION_HOLD);
     else if (dice < 800)

@@ -13,6 +13,8 @@
 
 enum { TEXT = 256, RCPTS_MAX = 100, CUT_WITHIN = 3000, GREY = 512 };
 
+enum { FLOOD = 2 << 20 };
+
 enum peer_state { PEER_BANNER, PEER_COMMAND, PEER_DATA, PEER_CHUNK, PEER_ENDED };
 enum after { GO_ON, CLOSE, DROP };
 
@@ -25,6 +27,7 @@ struct verdict {
 };
 
 struct peer {
+    LIST_ENTRY(peer) link;         /* remote->peers */
     struct remote *remote;
     struct wire *wire;
     struct inet_addr source;
@@ -174,6 +177,17 @@ static void on_time(void *arg)
     work(arg);
 }
 
+/* More than anybody should listen to. */
+static void flood(struct peer *p)
+{
+    static const char line[] = "250-and a word more, and another one, and so on\r\n";
+    size_t n = world_dice(p->remote->world, 500) ? sizeof line - 1 : sizeof line - 3; /* with line ends, or without any */
+
+    p->lied = true;
+    while (buf_len(&p->held) < FLOOD)
+        buf_add(&p->held, slice_make(line, n));
+}
+
 static void reply(struct peer *p, int64_t wait_ms, enum after after, const char *text)
 {
     struct world *w = p->remote->world;
@@ -182,6 +196,8 @@ static void reply(struct peer *p, int64_t wait_ms, enum after after, const char 
         p->lied = true;
         text = world_dice(w, 500) ? "2x0 whatever\r\n" : "\x01\xff\r\n";
     }
+    if (world_dice(w, p->remote->mood.floods))
+        flood(p);
     buf_add_text(&p->held, text);
     if (world_dice(w, p->remote->mood.unasked)) {
         p->lied = true;
@@ -357,9 +373,9 @@ static void on_data(struct peer *p)
 {
     const struct mood *m = &p->remote->mood;
 
-    if (p->rcpt_count == 0) {
+    if (p->rcpt_count == 0 && !(m->eager && p->has_from)) {
         reply(p, m->reply_ms, GO_ON, "503 5.5.1 RCPT first\r\n");
-    } else if (agrees(p, AT_DATA, m->reply_ms)) {
+    } else if (p->rcpt_count == 0 || agrees(p, AT_DATA, m->reply_ms)) {
         p->state = PEER_DATA;
         buf_clear(&p->content);
         reply(p, m->reply_ms, GO_ON, "354 go ahead\r\n");
@@ -383,7 +399,10 @@ static void on_dot(struct peer *p)
     struct world *w = p->remote->world;
 
     p->state = PEER_COMMAND;
+    if (p->rcpt_count == 0 && buf_len(&p->content) > 0 && !p->lied && !m->false_chunking)
+        world_broken(w, "content is sent to %s though no recipient was accepted", p->remote->name);
     if (p->rcpt_count == 0) {
+        forget_transaction(p);
         reply(p, m->reply_ms, GO_ON, "503 5.5.1 RCPT first\r\n");
         return;
     }
@@ -464,6 +483,16 @@ static bool take_line(struct peer *p)
     return true;
 }
 
+/* It was offered, and is not known after all: as 5xx to DATA. */
+static void refuse_chunk(struct peer *p)
+{
+    p->state = PEER_COMMAND;
+    for (int i = 0; i < p->rcpt_count; i++)
+        oracle_no(p->remote->world->oracle, p->rcpts[i]);
+    forget_transaction(p);
+    reply(p, p->remote->mood.reply_ms, GO_ON, "502 5.5.1 what?\r\n");
+}
+
 static bool take_chunk(struct peer *p)
 {
     struct slice in = slice_head(buf_slice(&p->in), (size_t)p->chunk);
@@ -476,6 +505,10 @@ static bool take_chunk(struct peer *p)
     if (p->chunk > 0)
         return true;
     note_moment(p);
+    if (p->remote->mood.false_chunking) {
+        refuse_chunk(p);
+        return true;
+    }
     if (p->last_chunk) {
         on_dot(p);
     } else {
@@ -522,7 +555,7 @@ static void on_gone(void *arg)
     for (int i = 0; i < p->verdict_count; i++)
         if (p->verdicts[i].yes && !p->verdicts[i].heard && p->life == w->lives)
             oracle_yes_lost(w->oracle, p->verdicts[i].rcpt);
-    p->remote->connections--;
+    LIST_REMOVE(p, link);
     buf_free(&p->in);
     buf_free(&p->held);
     buf_free(&p->content);
@@ -562,6 +595,16 @@ static void on_greet(void *arg)
     greet(p);
 }
 
+static int held_of(const struct remote *r)
+{
+    const struct peer *p;
+    int n = 0;
+
+    LIST_FOREACH(p, &r->peers, link)
+        n += wire_is_held(p->wire);
+    return n;
+}
+
 enum wire_fate remote_connected(struct world *world, struct wire *wire, const struct inet_endpoint *dest,
                                 const struct wire_end **ret_end, void **ret_arg, int64_t *ret_latency_ms)
 {
@@ -582,8 +625,8 @@ enum wire_fate remote_connected(struct world *world, struct wire *wire, const st
     p->wire = wire;
     p->source = wire_source(wire);
     p->life = world->lives;
-    r->connections++;
-    p->one_too_many = r->mood.most_connections && r->connections > r->mood.most_connections;
+    p->one_too_many = r->mood.most_connections && held_of(r) >= r->mood.most_connections;
+    LIST_INSERT_HEAD(&r->peers, p, link);
     buf_init(&p->in, 0);
     buf_init(&p->held, 0);
     buf_init(&p->content, 0);

@@ -2,6 +2,8 @@
 #ifndef FL_REMOTE_H
 #define FL_REMOTE_H
 
+#include <sys/queue.h>
+
 #include "world.h"
 
 enum remote_stage { AT_BANNER, AT_EHLO, AT_STARTTLS, AT_MAIL, AT_RCPT, AT_DATA, AT_DOT, REMOTE_STAGES };
@@ -12,9 +14,12 @@ struct mood {
     int no4[REMOTE_STAGES], no5[REMOTE_STAGES], closes[REMOTE_STAGES] /* 421 */, drops[REMOTE_STAGES];
     int nonsense;                  /* of replies: something that is no reply */
     int unasked;                   /* of replies: one more than was asked for */
+    int floods;                    /* of replies: megabytes, or a line without an end */
     int cuts, cuts_silently;       /* of connections: at any byte */
     int tls_fails;                 /* of handshakes */
     bool tls, unverified, only_helo, no_pipelining, no_chunking;
+    bool false_chunking;           /* says CHUNKING, and refuses BDAT */
+    bool eager;                    /* says 354 though no recipient was accepted */
     int64_t greylist_ms;           /* a recipient is refused for so long after its first try */
     int64_t reply_ms, dot_ms;      /* each reply takes so long, the one to the dot so much more */
     const char *refused_sender;    /* domain whose MAIL is answered 451 */
@@ -32,7 +37,7 @@ struct remote {
     int site;                      /* hosts of one site have the same */
     int64_t latency_ms;
     struct mood mood;
-    int connections;               /* that it holds */
+    LIST_HEAD(, peer) peers;       /* connections that it holds */
     int64_t delivered;             /* recipients that it said yes to */
 };
 

@@ -130,6 +130,7 @@ static void any_mood(struct world *w, struct mood *m)
     }
     m->nonsense = some(w, 40);
     m->unasked = some(w, 30);
+    m->floods = some(w, 10);
     m->cuts = some(w, 500);
     m->cuts_silently = some(w, 1000);
     m->tls_fails = some(w, 500);
@@ -145,6 +146,8 @@ static void nature(struct world *w, struct mood *m)
     m->only_helo = world_dice(w, 100);
     m->no_pipelining = world_dice(w, 300);
     m->no_chunking = world_dice(w, 500);
+    m->false_chunking = world_dice(w, 50);
+    m->eager = world_dice(w, 300);
 }
 
 void scenery_new_mood(struct world *w, struct remote *r)

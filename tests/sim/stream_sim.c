@@ -435,6 +435,11 @@ int64_t wire_sent_ms(struct wire *wire, uint64_t offset)
     return STAILQ_FIRST(&wire->marks)->at_ms;
 }
 
+bool wire_is_held(const struct wire *wire)
+{
+    return wire->stream && !wire->stream->closing;
+}
+
 int64_t wire_left_ms(const struct wire *wire)
 {
     return wire->left_ms;

@@ -39,6 +39,8 @@ void wire_cut_after(struct wire *w, bool to_remote, uint64_t bytes, bool silence
 struct inet_addr wire_source(const struct wire *w);
 /* When the relay sent the byte before this offset of what the far end has got; ask with rising offsets only (mono). */
 int64_t wire_sent_ms(struct wire *w, uint64_t offset);
+/* The relay has not ended it. */
+bool wire_is_held(const struct wire *w);
 /* When the relay gave the connection up; 0: it has not (mono). */
 int64_t wire_left_ms(const struct wire *w);
 

@@ -186,8 +186,9 @@ static void spans_add(struct world *w, struct spans *g, struct rate r, int n, co
     for (int i = g->count - 1; i >= 0; i--) {
         sum += g->list[i].n;
         if (sum > burst_of(r) + per_ms * (double)(s->at_ms - g->list[i].sent->early_ms + UNDER_WAY_MS) + 1e-6)
-            world_broken(w, "%s %s: %.0f recipients from %.3f to %.3f, where %lld/%lld ms are allowed", what, name, sum,
-                         (double)(g->list[i].sent->at_ms - w->began_ms) / 1000, (double)(s->at_ms - w->began_ms) / 1000,
+            world_broken(w, "%s %s: %.0f recipients from %.3f (connection %llu) to %.3f (%llu), where %lld/%lld ms are allowed", what, name, sum,
+                         (double)(g->list[i].sent->at_ms - w->began_ms) / 1000, (unsigned long long)g->list[i].sent->connection,
+                         (double)(s->at_ms - w->began_ms) / 1000, (unsigned long long)s->connection,
                          (long long)r.count, (long long)r.per_ms);
     }
 }
