@@ -263,8 +263,10 @@ static int start_parts(struct daemon *d, struct fl_err *err)
 
 static int start(struct daemon *d, struct fl_err *err)
 {
-    int rc = start_loop(d, err);
+    int rc = daemon_start_helper(d, err);
 
+    if (rc == 0)
+        rc = start_loop(d, err);
     if (rc == 0)
         rc = find_user(d, err);
     if (rc == 0)

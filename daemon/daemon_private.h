@@ -79,6 +79,9 @@ int daemon_open_accounting(struct daemon *d, struct fl_err *err);
 void daemon_watch_certificates(struct daemon *d);
 
 /* daemon_sandbox.c: what is given up once the ports are bound */
+/* The child that asks PAM, where there are users of method system. Before anything of libuv: once a loop has been, each fork
+ * closes the descriptors of its signal pipe by their numbers, and in this child they would be those of a PAM module. */
+int daemon_start_helper(struct daemon *d, struct fl_err *err);
 /* Becomes server.user, for good, and gives up what a relay does not need, as far as server.sandbox and the kernel have it; one
  * line of the log says what. Before any thread begins. */
 int daemon_enter_sandbox(struct daemon *d, struct fl_err *err);

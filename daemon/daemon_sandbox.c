@@ -95,13 +95,18 @@ static const char *user_text(const struct daemon *d)
     return geteuid() == 0 ? "root" : "unchanged";
 }
 
+int daemon_start_helper(struct daemon *d, struct fl_err *err)
+{
+    return has_system_users(d->conf) ? auth_helper_start(NULL, &d->helper, err) : 0;
+}
+
 int daemon_enter_sandbox(struct daemon *d, struct fl_err *err)
 {
     char files[FL_ERR_TEXT + 16], calls[FL_ERR_TEXT + 16];
     struct log_line l;
-    int rc = has_system_users(d->conf) ? auth_helper_start(NULL, &d->helper, err) : 0;
+    int rc = 0;
 
-    if (rc == 0 && d->uid != (uid_t)-1)
+    if (d->uid != (uid_t)-1)
         rc = sandbox_become(d->conf->server.user, d->uid, d->gid, err);
     if (rc < 0)
         return rc;
