@@ -23,6 +23,7 @@ static int make(struct parse *p, struct node *root, bool broken)
     secret_fetch_all(p);
     resolve_listeners(p, root);
     resolve_user(p, root);
+    resolve_folders(p, root);
     if (p->lost)
         return FL_ENOMEM;
     build_all(&b);

@@ -1,8 +1,11 @@
 /* resolve.c: see resolve.h. */
 #include "resolve.h"
 
+#include <limits.h>
 #include <netdb.h>
 #include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "domain.h"
@@ -95,4 +98,28 @@ void resolve_user(struct parse *p, const struct node *root)
                     : server ? node_place(server)
                              : &whole,
                     "user: this machine has no user %s; run would refuse to start", name);
+}
+
+static void want_folder_of(struct parse *p, const struct node *file)
+{
+    const char *slash = file && file->ok && file->value.text ? strrchr(file->value.text, '/') : NULL;
+    char folder[PATH_MAX];
+    struct stat st;
+
+    if (!slash || slash == file->value.text || (size_t)(slash - file->value.text) >= sizeof folder)
+        return;
+    memcpy(folder, file->value.text, (size_t)(slash - file->value.text));
+    folder[slash - file->value.text] = '\0';
+    if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
+        finding_warning(p->findings, &file->at, "%.*s: there is no folder %s; run would refuse to start", SLICE_ARG(file->name),
+                        folder);
+}
+
+void resolve_folders(struct parse *p, const struct node *root)
+{
+    const struct node *accounting = node_child(root, "accounting");
+
+    want_folder_of(p, node_child(node_child(root, "server"), "data_dir"));
+    for (const struct node *n = accounting && accounting->kind == NODE_LIST ? accounting->first : NULL; n; n = n->next)
+        want_folder_of(p, node_child(n, "file"));
 }

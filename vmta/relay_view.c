@@ -202,7 +202,7 @@ static bool is_party_held(const struct relay *r, struct slice name, bool is_tena
 static void job_row(struct relay *r, struct job *j, struct view_job *ret)
 {
     int64_t rate = meter_per_minute(&j->rate, r->mta.now->mono_ms);
-    bool is_held = j->held || is_party_held(r, j->tenant, true);
+    bool is_held = j->held || is_party_held(r, j->tenant, true) || !conf_tenant(r->mta.queues.conf, j->tenant);
 
     *ret = (struct view_job){
         .tenant = j->tenant, .job = j->job, .delivered = j->delivered, .bounced = j->bounced, .expired = j->expired,
@@ -294,6 +294,7 @@ static void stream_row(struct relay *r, struct party *p, bool is_tenant, struct 
         ret->tenant = conf_tenant(r->mta.queues.conf, ret->name);
     else
         ret->vmta = conf_vmta(r->mta.queues.conf, ret->name);
+    ret->held = ret->held || !(is_tenant ? (const void *)ret->tenant : ret->vmta); /* by config: it vanished */
 }
 
 static bool view_parties(struct relay *r, struct party *table, bool is_tenant, struct slice after, int limit,

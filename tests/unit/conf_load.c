@@ -246,6 +246,8 @@ static void what_is_probably_not_meant_is_warned_of(void **state)
              "26}}\ndomains:\n  a.test:\n    port: 25\n",
              8, "port|a.test|hidden|*|m");
     doubtful("server: {user: no-such-user-here}\n", 1, "user|no-such-user-here");
+    doubtful("accounting:\n  - {file: /no/such/folder/a.jsonl}\n", 2, "file|/no/such/folder");
+    doubtful("server: {data_dir: /no/such/folder/data}\n", 1, "data_dir|/no/such/folder");
     doubtful(TENANT "relay_tenant: acme\nrelay_addresses: ['/@foo\\.com/']\n", 4, "$");
 }
 
