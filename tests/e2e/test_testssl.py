@@ -3,11 +3,11 @@ import json, os, re, shutil, subprocess, tempfile, unittest
 
 from fairlead import DaemonTest, certificate
 
-LIMIT_S = 900           # quiet machines need one or two minutes; what was found by then is judged
+LIMIT_S = 420           # quiet machines need one or two minutes; what was found by then is judged
 CHECKS = {"starttls": ["-p", "-s", "-P", "-S", "-U"], "implicit": ["-p", "-s", "-S", "-R", "-H"]}   # one context serves both: once all, once some
 # Of the certificate and its issuer, or of this machine's own tools.
 NOT_OURS = re.compile(r"cert_|DNS_CAA|OCSP|engine_problem|scanTime|optimal_proto|intermediate|crl|certificate_transparency|old_fallback")
-WORDS = {"OK", "INFO"}
+BAD = {"LOW", "MEDIUM", "HIGH", "CRITICAL"}
 
 
 @unittest.skipUnless(shutil.which("testssl"), "Debian's package testssl.sh is not installed")
@@ -34,7 +34,7 @@ class TestSsl(DaemonTest):
             for f in found:
                 if not NOT_OURS.match(f["id"]):
                     with self.subTest(listener=kind, id=f["id"]):
-                        self.assertIn(f["severity"], WORDS, f["finding"])
+                        self.assertNotIn(f["severity"], BAD, f["finding"])
             if kind not in unfinished:
                 said = {f["id"]: f["finding"] for f in found}
                 self.assertEqual([said[p] for p in ("SSLv2", "SSLv3", "TLS1", "TLS1_1")], ["not offered"] * 4)
