@@ -11,7 +11,8 @@
 /* What libraries read on their own: name service, time zones, trust anchors, modules that are loaded late; /etc also because
  * resolv.conf and its like are replaced rather than rewritten. Beyond reading, nothing. */
 static const char *const system_folders[] = {
-    "/etc", "/usr", "/lib", "/lib64", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero", "/proc", "/sys/devices/system",
+    "/etc", "/usr", "/lib", "/lib64", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero", "/proc/self",
+    "/proc/meminfo", "/proc/sys", "/sys/devices/system",
 };
 
 static bool has_system_users(const struct conf *conf)

@@ -27,10 +27,10 @@ static int parse_stage(struct slice text, enum sink_stage *ret, struct fl_err *e
     return fl_fail(err, FL_EINVAL, "at: '%.*s' is none of connect, ehlo, starttls, mail, rcpt, data, dot", SLICE_ARG(text));
 }
 
-/* "451", and behind it a blank, a hyphen or nothing. */
-static bool begins_with_code(struct slice line)
+/* "451", and behind it a blank, a hyphen or nothing; a NUL would end the reply before its CRLF. */
+static bool is_reply_line(struct slice line)
 {
-    if (line.n < 3 || line.p[0] < '2' || line.p[0] > '5' || !ascii_is_digit(line.p[1]) || !ascii_is_digit(line.p[2]))
+    if (line.n < 3 || memchr(line.p, '\0', line.n) || line.p[0] < '2' || line.p[0] > '5' || !ascii_is_digit(line.p[1]) || !ascii_is_digit(line.p[2]))
         return false;
     return line.n == 3 || line.p[3] == ' ' || line.p[3] == '-';
 }
@@ -42,10 +42,10 @@ static int parse_reply(struct slice text, char **ret, struct fl_err *err)
     int rc = 0;
 
     buf_init(&out, 0);
-    while (rest.n && rc == 0) {
+    do {
         struct slice line = slice_trim_crlf(slice_cut(&rest, '\n'));
 
-        if (!begins_with_code(line)) {
+        if (!is_reply_line(line)) {
             rc = fl_fail(err, FL_EINVAL, "do: '%.*s' is neither drop nor a reply such as \"451 4.7.1 text\"", SLICE_ARG(line));
             break;
         }
@@ -54,7 +54,7 @@ static int parse_reply(struct slice text, char **ret, struct fl_err *err)
             rc = buf_add(&out, SLICE("\r\n"));
         if (rc < 0)
             fl_fail(err, rc, "out of memory");
-    }
+    } while (rest.n && rc == 0);
     if (rc == 0) {
         *ret = slice_dup(buf_slice(&out));
         if (!*ret)

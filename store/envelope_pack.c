@@ -250,15 +250,16 @@ int envelope_unpack_head(struct slice *in, struct envelope *e)
 int envelope_unpack_rcpts(struct slice *in, struct envelope *e)
 {
     struct unpacker u = { *in, false };
-    uint64_t count = get_unsigned(&u);
+    uint64_t count = get_unsigned(&u), last = 0;
     struct queue_key queue = { 0 };
 
     for (uint64_t i = 0; i < count && !u.bad; i++) {
         struct envelope_rcpt r = { 0 }, *added;
-        uint64_t id;
-        uint32_t number = (uint32_t)get_unsigned(&u);
+        uint64_t number = get_unsigned(&u), id = get_unsigned(&u);
 
-        id = get_unsigned(&u);
+        if (number > UINT32_MAX || (i == 0 ? id == 0 : number <= last)) /* the first names its queue; numbers rise */
+            u.bad = true;
+        last = number;
         if (id) {
             queue.id = id;
             queue.tenant = get_text(&u);
@@ -276,7 +277,7 @@ int envelope_unpack_rcpts(struct slice *in, struct envelope *e)
         added = envelope_add_rcpt(e, &r);
         if (!added)
             return FL_ENOMEM;
-        added->number = number;
+        added->number = (uint32_t)number;
     }
     if (u.bad)
         return FL_ECORRUPT;

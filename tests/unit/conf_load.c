@@ -301,6 +301,118 @@ static void the_socket_is_found_in_a_file_that_is_wrong_elsewhere(void **state)
     assert_int_equal(conf_load_socket("/nowhere/at.all", &path), FL_ENOENT);
 }
 
+#define USERS(users)                                                                                                          \
+    "tenants: {acme: {sender_domains: [\"*\"], vmtas: [m], route: m, users: {\n" users "}}}\nvmtas: {m: {source_addresses: "     \
+    "[127.0.0.1], hostname: m.test}}\n"
+#define PRINT "\"01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef\""
+
+static void what_a_user_proves_goes_with_the_method(void **state)
+{
+    static const uint8_t print[32] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+                                       0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef };
+    static const uint8_t other[32] = { 1 };
+
+    right(USERS("robot: {method: certificate, certificate: {sha256: " PRINT "}}, alice: {method: system},\n"
+                "foo: {method: password, password: {plain: secret-enough}}"));
+    assert_string_equal(conf_user_by_sha256(desk.conf, print)->name, "robot");
+    assert_null(conf_user_by_sha256(desk.conf, other));
+    assert_null(conf_user_by_dns(desk.conf, SLICE("client.test")));
+    assert_int_equal(conf_user(desk.conf, SLICE("alice"))->method, USER_SYSTEM);
+    wrong(USERS("a: {method: certificate}"), 2, "needs a certificate");
+    wrong(USERS("a: {method: password}"), 2, "needs a password");
+    wrong(USERS("a: {method: system, password: {plain: secret-enough}}"), 2, "method password only");
+    wrong(USERS("a: {method: system, certificate: {sha256: " PRINT "}}"), 2, "method certificate only");
+    wrong(USERS("a: {method: certificate, certificate: {}}"), 2, "one of sha256 and dns is required");
+    wrong(USERS("a: {method: certificate, certificate: {sha256: " PRINT ", dns: c.test}}"), 2, "one is allowed");
+    wrong(USERS("a: {method: certificate, certificate: {dns: c.test}}"), 2, "tls.client_ca");
+    wrong(USERS("a: {method: password, password: {}}"), 2, "one of plain, hash and scram");
+    wrong(USERS("a: {method: password, password: {plain: secret-enough, hash: x}}"), 2, "one is allowed");
+    wrong(USERS("a: {method: password, password: {hash: plainly}}"), 2, "this is no hash");
+    wrong(USERS("a: {method: certificate, certificate: {sha256: " PRINT "}},\nb: {method: certificate, certificate: {sha256: "
+                PRINT "}}"), 3, "certificate");
+}
+
+static void hosts_are_looked_up_by_their_canonical_names(void **state)
+{
+    const struct conf_host *h;
+
+    right("dns: {hosts: {MX.Two.test: [127.0.0.1, \"::1\"], a.test: 127.0.0.2}}\n");
+    h = conf_host(desk.conf, SLICE("mx.two.test"));
+    assert_int_equal(h->addr_count, 2);
+    assert_int_equal(h->addrs[1].family, 6);
+    assert_int_equal(conf_host(desk.conf, SLICE("a.test"))->addr_count, 1);
+    assert_null(conf_host(desk.conf, SLICE("b.test")));
+    wrong("dns: {hosts: {a.test: 127.0.0.1, A.test: 127.0.0.2}}\n", 1, "stands there twice");
+}
+
+static void tokens_can_be_sent_and_told_apart(void **state)
+{
+    right("admin: {http: {address: \"127.0.0.1:8025\", tokens: [{name: ops, token: aB-._~+/09==}], open: [/healthz]}}\n");
+    assert_string_equal(desk.conf->admin.tokens[0].name, "ops");
+    assert_int_equal(desk.conf->admin.open_count, 1);
+    wrong("admin: {http: {address: \"127.0.0.1:8025\", tokens: [{name: ops, token: \"two words\"}]}}\n", 1, "sent in a header");
+    wrong("admin: {http: {address: \"127.0.0.1:8025\", tokens: [{name: a, token: b},\n{name: a, token: c}]}}\n", 2, "twice");
+    doubtful("admin: {http: {address: \"192.0.2.1:8025\", tokens: [{name: a, token: b}]}}\n", 1, "in clear");
+}
+
+static struct inet_addr address(const char *text)
+{
+    struct inet_addr a;
+
+    assert_true(inet_addr_parse(slice_of(text), &a));
+    return a;
+}
+
+static bool is_ours(const char *text, uint16_t port)
+{
+    struct inet_addr a = address(text);
+
+    return conf_is_own_listener(desk.conf, &a, port);
+}
+
+static void what_is_ours_is_known(void **state)
+{
+    right("server: {hostname: relay.test}\nlisteners: [{address: \"0.0.0.0:2525\", role: submission, tls: none}, {address: \"127.0.0.9:25\", tls: none, role: "
+          "submission}]\n" TENANT);
+    assert_true(is_ours("127.0.0.1", 2525));  /* a source address, and loopback */
+    assert_true(is_ours("127.8.8.8", 2525));
+    assert_true(is_ours("0.0.0.0", 2525));
+    assert_false(is_ours("192.0.2.1", 2525)); /* another machine's */
+    assert_false(is_ours("::1", 2525));
+    assert_true(is_ours("127.0.0.9", 25));
+    assert_false(is_ours("127.0.0.8", 25));
+    assert_true(conf_is_own_name(desk.conf, SLICE("relay.test")));
+    assert_true(conf_is_own_name(desk.conf, SLICE("m.test")));
+    assert_false(conf_is_own_name(desk.conf, SLICE("other.test")));
+}
+
+/* As `explain` prints it: what can be typed again, without the password. */
+static void reads_as(const char *defaults, enum setting key, const char *text)
+{
+    struct buf out;
+
+    buf_init(&out, 0);
+    right(defaults);
+    assert_int_equal(setting_text(key, settings_get(&desk.conf->defaults, key), &out), 0);
+    buf_add_char(&out, '\0');
+    assert_string_equal(buf_slice(&out).p, text);
+    buf_free(&out);
+}
+
+static void settings_read_as_they_are_typed(void **state)
+{
+    reads_as("defaults: {retry: {first: 5m, factor: 2, max: 4h, jitter: 10%}}\n", SET_RETRY, "{first: 5m, factor: 2, max: 4h, jitter: 10%}");
+    reads_as("defaults: {retry: [5m, 1h]}\n", SET_RETRY, "[5m, 1h]");
+    reads_as("defaults: {retry: 10m}\n", SET_RETRY, "10m");
+    reads_as("defaults: {smart_host: \"[192.0.2.1]:2525\"}\n", SET_SMART_HOST, "[192.0.2.1]:2525");
+    reads_as("defaults: {smart_host: {host: \"hub.test:465\", tls: verify, implicit_tls: true, user: me, password: {env: HOME}}}\n",
+             SET_SMART_HOST, "{host: \"hub.test:465\", tls: verify, implicit_tls: true, user: \"me\"}");
+    reads_as("defaults: {ip_families: [ipv4]}\n", SET_IP_FAMILIES, "[ipv4]");
+    reads_as("", SET_SMART_HOST, "null");
+    reads_as("", SET_MAX_MESSAGE_RATE, "unlimited");
+    reads_as("", SET_TIMEOUTS, "rfc5321");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +427,11 @@ int main(void)
         cmocka_unit_test(what_can_never_be_delivered_is_found),
         cmocka_unit_test(what_is_probably_not_meant_is_warned_of),
         cmocka_unit_test(entries_that_exclude_each_other_are_found),
+        cmocka_unit_test(what_a_user_proves_goes_with_the_method),
+        cmocka_unit_test(hosts_are_looked_up_by_their_canonical_names),
+        cmocka_unit_test(tokens_can_be_sent_and_told_apart),
+        cmocka_unit_test(what_is_ours_is_known),
+        cmocka_unit_test(settings_read_as_they_are_typed),
         cmocka_unit_test(the_socket_is_found_in_a_file_that_is_wrong_elsewhere),
     };
 

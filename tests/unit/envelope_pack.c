@@ -135,10 +135,33 @@ static void spoilt_bytes_are_refused_or_harmless(void **state)
     envelope_unref(e);
 }
 
+static int unpack(const char *bytes, size_t n)
+{
+    struct envelope *e = envelope_new(1);
+    struct slice in = slice_make(bytes, n);
+    int rc;
+
+    assert_non_null(e);
+    rc = envelope_unpack_rcpts(&in, e);
+    envelope_unref(e);
+    return rc;
+}
+
+/* Count; then number, queue (id, tenant, vmta, domain; or 0: as before), due, attempts, details. */
+static void recipients_without_a_queue_or_out_of_order_are_refused(void **state)
+{
+    static const char first_without[] = "\1" "\0" "\0" "\0\0" "\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    static const char number_too_large[] = "\1" "\377\377\377\377\377\377\1" "\1\0\1v\1d" "\0\0" "\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    assert_int_equal(unpack(first_without, sizeof first_without), FL_ECORRUPT);
+    assert_int_equal(unpack(number_too_large, sizeof number_too_large), FL_ECORRUPT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_envelope_comes_back_as_it_was),
+        cmocka_unit_test(recipients_without_a_queue_or_out_of_order_are_refused),
         cmocka_unit_test(spoilt_bytes_are_refused_or_harmless),
     };
 

@@ -84,6 +84,8 @@ static void what_cannot_be_meant_is_refused(void **state)
     assert_int_equal(add(&s, "rcpt", NULL, NULL, "dorp"), FL_EINVAL);
     assert_int_equal(add(&s, "rcpt", NULL, NULL, NULL), FL_EINVAL);
     assert_int_equal(add(&s, "rcpt", NULL, NULL, "150 no such class"), FL_EINVAL);
+    assert_int_equal(add(&s, "rcpt", NULL, NULL, "\r\n"), FL_EINVAL);
+    assert_int_equal(sink_script_add(&s, &(struct sink_rule_text){ .at = SLICE("dot"), .act = SLICE("451 a\0b") }, NULL), FL_EINVAL);
     assert_int_equal(add(&s, "rcpt", NULL, "110%", "drop"), FL_EINVAL);
     assert_int_equal(add(&s, "rcpt", "/(/", NULL, "drop"), FL_EINVAL);
     assert_int_equal(s.count, 0);
