@@ -14,12 +14,13 @@ enum { NODES_FIRST = 4096, READ_AT_ONCE = 16 * 1024 };
 
 static int read_file(const char *file, struct buf *ret, struct conf_findings *findings)
 {
+    const struct conf_place whole = { .file = file, .line = 1, .column = 1 };
     FILE *f = fopen(file, "re");
     int rc = 0;
     size_t n = 1;
 
     if (!f) {
-        finding_error(findings, NULL, "%s: %s", file, strerror(errno));
+        finding_error(findings, &whole, "cannot be read: %s", strerror(errno));
         return FL_EINVAL;
     }
     while (rc == 0 && n > 0) {
@@ -27,14 +28,14 @@ static int read_file(const char *file, struct buf *ret, struct conf_findings *fi
 
         rc = buf_reserve(ret, READ_AT_ONCE, &p);
         if (rc == FL_ELIMIT)
-            finding_error(findings, NULL, "%s: larger than %d bytes", file, SINK_MOODS_FILE_MAX);
+            finding_error(findings, &whole, "larger than %d bytes", SINK_MOODS_FILE_MAX);
         if (rc == 0) {
             n = fread(p, 1, READ_AT_ONCE, f);
             buf_grown(ret, n);
         }
     }
     if (rc == 0 && ferror(f)) {
-        finding_error(findings, NULL, "%s: cannot be read", file);
+        finding_error(findings, &whole, "cannot be read");
         rc = FL_EINVAL;
     }
     fclose(f);

@@ -216,3 +216,5 @@ class Moods(SinkTest):
         self.assertEqual((p.returncode, p.stdout), (1, ""))
         self.assertRegex(p.stderr, r"(?m)^\S+:2:\d+: error: .*'quit'")
         self.assertRegex(p.stderr, r"(?m)^\S+:3:\d+: error: .*'dp'")
+        p = subprocess.run([BINARY, "sink", "--script", f.name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+        self.assertEqual((p.returncode, p.stderr.split(": ")[:2]), (1, [f.name + ":1:1", "error"]))
