@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Runs every test there is against one build folder, and counts: meson's unit tests case by case, played worlds (SIM_SEEDS of them, by
-the release build where there is one), then Python's (the layers and the end-to-end tests). Ends with "N passed, N failed". A second
-argument selects the end-to-end tests whose name contains it."""
+"""Runs every test there is against one build folder, and counts: meson's unit tests case by case, those that cross threads once more in
+build-tsan where there is one, played worlds (SIM_SEEDS of them, by the release build where there is one), then Python's (the layers and
+the end-to-end tests). Ends with "N passed, N failed". A second argument selects the end-to-end tests whose name contains it."""
 import json, os, re, subprocess, sys, unittest
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -9,12 +9,12 @@ CASE_OK = re.compile(r"^\[ +OK \] ", re.M)            # cmocka's lines
 CASE_FAILED = re.compile(r"^\[  FAILED  \] (?!\d+ test)(\S+)", re.M)
 
 
-def unit_tests(build):
-    """(passed, failed) over all tests that meson knows: cmocka's cases one by one, other programs as one each."""
+def unit_tests(build, *chosen):
+    """(passed, failed) over the tests that meson knows, or over those chosen: cmocka's cases one by one, other programs as one each."""
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    end = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "6"])
+    end = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "6", *chosen])
     passed = failed = 0
     if os.path.exists(log):
         with open(log) as f:
@@ -26,6 +26,10 @@ def unit_tests(build):
                 elif t["result"] != "SKIP":
                     passed, failed = passed + good, failed + (bad or 1)
     return passed, failed or (1 if end.returncode else 0)
+
+
+def thread_tests(build="build-tsan"):
+    return unit_tests(build, "--suite", "threads") if os.path.exists(build) else (0, 0)
 
 
 def played_worlds(program="build/tests/sim/relay_sim"):
@@ -65,7 +69,7 @@ def python_tests(build, only):
 
 
 def main(build, only=""):
-    counts = [python_tests(build, only)] if only else [unit_tests(build), played_worlds(), python_tests(build, only)]
+    counts = [python_tests(build, only)] if only else [unit_tests(build), thread_tests(), played_worlds(), python_tests(build, only)]
     passed, failed = (sum(c[i] for c in counts) for i in (0, 1))
     print("%d passed, %d failed" % (passed, failed), flush=True)
     return 1 if failed or not passed else 0

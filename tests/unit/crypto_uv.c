@@ -12,8 +12,29 @@
 
 #include "crypto_uv.h"
 #include "load.h"
+#include "now_uv.h"
 
 enum { JOBS = 300, LOADS = 16, ADDED_UP = 1000 };
+
+static struct crypto *begin(uv_loop_t *uv)
+{
+    static struct now now;
+    struct fl_err err = { 0 };
+    struct crypto *c;
+
+    assert_int_equal(uv_loop_init(uv), 0);
+    now_attach(uv, &now);
+    assert_int_equal(crypto_new(uv, &c, &err), 0);
+    return c;
+}
+
+/* What runs is awaited. */
+static void end(uv_loop_t *uv, struct crypto *c)
+{
+    crypto_free(c);
+    uv_run(uv, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(uv), 0);
+}
 
 struct job {
     int *done_count;
@@ -39,13 +60,11 @@ static void all_work_is_done_off_the_loop_and_told_on_it(void **state)
 {
     static const enum crypto_class classes[] = { CRYPTO_WORK, CRYPTO_AUTH, CRYPTO_PAM };
     static struct job jobs[JOBS];
-    struct fl_err err = { 0 };
     struct crypto *c;
     uv_loop_t uv;
     int done = 0, taken = 0;
 
-    assert_int_equal(uv_loop_init(&uv), 0);
-    assert_int_equal(crypto_new(&uv, &c, &err), 0);
+    c = begin(&uv);
     for (int i = 0; i < JOBS; i++) {
         jobs[i] = (struct job){ .done_count = &done };
         taken += crypto_run(c, classes[i % 3], add_up, added_up, &jobs[i]) == 0;
@@ -55,29 +74,23 @@ static void all_work_is_done_off_the_loop_and_told_on_it(void **state)
     for (int i = 0; i < JOBS; i++)
         assert_true(jobs[i].sum == 0 || jobs[i].sum == (int64_t)ADDED_UP * (ADDED_UP + 1) / 2);
     assert_true(taken > JOBS / 2);
-    crypto_free(c);
-    uv_run(&uv, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&uv), 0);
+    end(&uv, c);
 }
 
 static void what_runs_at_the_end_is_awaited(void **state)
 {
     static struct job jobs[JOBS];
-    struct fl_err err = { 0 };
     struct crypto *c;
     uv_loop_t uv;
     int done = 0, taken = 0;
 
-    assert_int_equal(uv_loop_init(&uv), 0);
-    assert_int_equal(crypto_new(&uv, &c, &err), 0);
+    c = begin(&uv);
     for (int i = 0; i < JOBS; i++) {
         jobs[i] = (struct job){ .done_count = &done };
         taken += crypto_run(c, CRYPTO_WORK, add_up, added_up, &jobs[i]) == 0;
     }
-    crypto_free(c);
-    uv_run(&uv, UV_RUN_DEFAULT);
+    end(&uv, c);
     assert_int_equal(done, taken);
-    assert_int_equal(uv_loop_close(&uv), 0);
 }
 
 struct load {
@@ -104,13 +117,11 @@ static void loaded(void *arg)
 static void configurations_are_loaded_beside_each_other(void **state)
 {
     static struct load loads[LOADS];
-    struct fl_err err = { 0 };
     struct crypto *c;
     uv_loop_t uv;
     int done = 0;
 
-    assert_int_equal(uv_loop_init(&uv), 0);
-    assert_int_equal(crypto_new(&uv, &c, &err), 0);
+    c = begin(&uv);
     for (int i = 0; i < LOADS; i++) {
         snprintf(loads[i].file, sizeof loads[i].file, "%s/conf/examples/powermta.yaml", getenv("FAIRLEAD_SOURCE"));
         loads[i].done_count = &done;
@@ -126,9 +137,7 @@ static void configurations_are_loaded_beside_each_other(void **state)
         conf_unref(loads[i].conf);
         conf_findings_free(&loads[i].findings);
     }
-    crypto_free(c);
-    uv_run(&uv, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&uv), 0);
+    end(&uv, c);
 }
 
 int main(void)
