@@ -22,6 +22,7 @@ enum {
     INCLUDE_FILES_MAX = 100000,
     INCLUDE_BYTES_MAX = 64 * 1024 * 1024, /* all files together; 10,000 tenants take about 10 MiB */
     INCLUDE_PARTS_MAX = 32,               /* folders in one name */
+    READ_BYTES = 64 * 1024,
 };
 
 struct file_id {
@@ -65,9 +66,11 @@ static bool is_pattern(struct slice part)
     return slice_find(part, '*') < part.n || slice_find(part, '?') < part.n || slice_find(part, '[') < part.n;
 }
 
-/* Into a buffer that is wiped afterwards. */
-static int read_all(struct includer *in, int fd, const char *name, const struct conf_place *at, struct buf *out)
+/* Into a buffer that is wiped afterwards. size: what the file is said to have; most are small, and there may be thousands. */
+static int read_all(struct includer *in, int fd, off_t size, const char *name, const struct conf_place *at, struct buf *out)
 {
+    size_t piece = size >= 0 && size < READ_BYTES ? (size_t)size + 1 : READ_BYTES;
+
     for (;;) {
         ssize_t n;
         char *to;
@@ -78,9 +81,9 @@ static int read_all(struct includer *in, int fd, const char *name, const struct 
                           INCLUDE_BYTES_MAX / 1024 / 1024);
             return FL_EINVAL;
         }
-        if (buf_reserve(out, 65536, &to) < 0)
+        if (buf_reserve(out, piece, &to) < 0)
             return FL_ENOMEM;
-        n = read(fd, to, 65536);
+        n = read(fd, to, piece);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
@@ -375,7 +378,7 @@ static int read_file(struct includer *in, int fd, const char *name, const struct
     if (!self)
         return FL_ENOMEM;
     buf_init(&text, 0);
-    rc = read_all(in, fd, name, at, &text);
+    rc = read_all(in, fd, st.st_size, name, at, &text);
     in->bytes += buf_len(&text);
     if (rc == 0)
         rc = parse_text(in, buf_slice(&text), name, &file);
