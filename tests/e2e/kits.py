@@ -14,6 +14,16 @@ RECEIVED = re.compile(r"Received: (?P<text>.*?)\n(?=\S)", re.S)
 Arrived = collections.namedtuple("Arrived", "received content")
 
 
+def text_of(*names):
+    """Of those that are there."""
+    texts = []
+    for name in names:
+        if os.path.exists(name):
+            with open(name, errors="replace") as f:
+                texts.append(f.read())
+    return "".join(texts)
+
+
 def banner(ip, port):
     try:
         with socket.create_connection((ip, port), 5) as s:
@@ -66,12 +76,10 @@ class Kit:
 
     def write_certificate(self, pair):
         for name, source in zip(("etc/tls.pem", "etc/tls.key"), pair):
-            with open(source) as f:
-                self.write(name, f.read(), 0o600)
+            self.write(name, text_of(source), 0o600)
 
     def said(self):
-        with open(self.log.name, errors="replace") as f:
-            return f.read()
+        return text_of(self.log.name)
 
     def arrived(self):
         found = []
@@ -193,8 +201,7 @@ begin authenticators
         os.chown(os.path.join(root, "home/mailbox"), *pwd_entry(root, "mailbox"))
         port, ca = self.next_hop or (0, None)
         if ca:
-            with open(ca) as f:
-                os.chown(self.write("etc/ca.pem", f.read()), *who)
+            os.chown(self.write("etc/ca.pem", text_of(ca)), *who)
         side = self.CLIENT_SIDE if ca else self.SERVER_SIDE
         self.write("etc/exim4/exim4.conf", self.CONFIG % {
             "name": self.name, "ip": self.ip, "port": self.port, "auth_port": self.auth_port, "size": SIZE_MAX, "onward": port or 25,
@@ -206,8 +213,7 @@ begin authenticators
         return ["chroot", self.dir, "/usr/sbin/exim4", "-bdf", "-q1s" if self.next_hop else "-q1h"]
 
     def said(self):
-        logs = [self.log.name, *(os.path.join(self.dir, "var/log/exim4", n) for n in ("mainlog", "paniclog", "rejectlog"))]
-        return "".join(open(n, errors="replace").read() for n in logs if os.path.exists(n))
+        return text_of(self.log.name, *(os.path.join(self.dir, "var/log/exim4", n) for n in ("mainlog", "paniclog", "rejectlog")))
 
     def know(self):
         """What was greylisted is welcome from now on."""
@@ -234,9 +240,7 @@ class OpenSmtpd(Kit):
         self.write("etc/grey", GREY + "\n")
         port, ca = self.next_hop or (0, None)
         if ca:
-            with open(ca) as f:
-                self.write("etc/ssl/certs/ca-certificates.crt", f.read())
-                self.write("etc/ssl/cert.pem", open(ca).read())
+            self.write("etc/ssl/certs/ca-certificates.crt", text_of(ca))
         self.write("etc/smtpd.conf", """
 pki %(name)s cert "/etc/tls.pem"
 pki %(name)s key "/etc/tls.key"
@@ -360,8 +364,7 @@ smtp_tls_security_options =
         return ["postfix", "-c", os.path.join(self.dir, "etc"), "start-fg"]
 
     def said(self):
-        logs = [self.log.name, os.path.join(self.dir, "mail.log")]
-        return "".join(open(n, errors="replace").read() for n in logs if os.path.exists(n))
+        return text_of(self.log.name, os.path.join(self.dir, "mail.log"))
 
     def know(self):
         """What was greylisted is welcome from now on."""
