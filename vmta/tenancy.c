@@ -29,6 +29,15 @@ static struct party *party_find(struct party **table, struct slice name, size_t 
     return p;
 }
 
+/* The same after the last one: a table keeps the order in which its parties came, which is the configuration's unless it has changed. So
+ * a reload with ten thousand of them looks up few, and the loop does not stand still for it. */
+static struct party *party_after(struct party **table, struct party *last, const char *name, size_t size)
+{
+    struct party *next = last ? last->hh.next : *table;
+
+    return next && strcmp(next->name, name) == 0 ? next : party_find(table, slice_of(name), size);
+}
+
 struct tenant_state *tenancy_tenant(struct tenancy *t, struct slice name)
 {
     struct tenant_state *ts = (struct tenant_state *)party_find(&t->tenants, name, sizeof(struct tenant_state));
@@ -64,38 +73,49 @@ struct stream_counters *tenancy_counters(struct tenancy *t, struct tenant_state 
     return c;
 }
 
-static void party_bound(struct party *p, int64_t max_connections, struct rate rate, int64_t mono_ms)
+static void party_bound(struct party *p, uint64_t pass, int64_t max_connections, struct rate rate, int64_t mono_ms)
 {
     p->in_conf = true;
+    p->seen = pass;
     ceiling_set_max(&p->ceiling, max_connections);
     bucket_set_rate(&p->bucket, rate, mono_ms);
 }
 
-int tenancy_set_conf(struct tenancy *t, const struct conf *c, int64_t mono_ms)
+/* Names are unique: where there are as many parties as were seen, none has vanished. */
+static void parties_vanish(struct party *table, unsigned seen, uint64_t pass)
 {
     struct party *p, *next;
 
-    HASH_ITER(hh, t->tenants, p, next)
-        p->in_conf = false;
-    HASH_ITER(hh, t->vmtas, p, next)
-        p->in_conf = false;
+    if (HASH_COUNT(table) == seen)
+        return;
+    HASH_ITER(hh, table, p, next)
+        p->in_conf = p->seen == pass;
+}
+
+int tenancy_set_conf(struct tenancy *t, const struct conf *c, int64_t mono_ms)
+{
+    struct party *tenant = NULL, *vmta = NULL;
+
+    t->pass++;
     for (int i = 0; i < c->tenant_count; i++) {
         const struct conf_tenant *ct = &c->tenants[i];
-        struct tenant_state *ts = tenancy_tenant(t, slice_of(ct->name));
 
-        if (!ts)
+        tenant = party_after(&t->tenants, tenant, ct->name, sizeof(struct tenant_state));
+        if (!tenant)
             return FL_ENOMEM;
-        ts->share = ct->share;
-        party_bound(&ts->party, ct->max_connections, ct->max_message_rate, mono_ms);
+        ((struct tenant_state *)tenant)->share = ct->share;
+        party_bound(tenant, t->pass, ct->max_connections, ct->max_message_rate, mono_ms);
     }
     for (int i = 0; i < c->vmta_count; i++) {
         const struct conf_vmta *cv = &c->vmtas[i];
-        struct vmta_state *vs = tenancy_vmta(t, slice_of(cv->name));
 
-        if (!vs)
+        vmta = party_after(&t->vmtas, vmta, cv->name, sizeof(struct vmta_state));
+        if (!vmta)
             return FL_ENOMEM;
-        party_bound(&vs->party, cv->total_max_connections, cv->total_max_message_rate, mono_ms);
+        party_bound(vmta, t->pass, cv->total_max_connections, cv->total_max_message_rate, mono_ms);
     }
+    parties_vanish(t->tenants, (unsigned)c->tenant_count, t->pass);
+    parties_vanish(t->vmtas, (unsigned)c->vmta_count, t->pass);
     return 0;
 }
 

@@ -22,6 +22,7 @@ struct party_view {
 struct party {
     char *name;
     bool in_conf;                        /* false: vanished from the configuration, kept for its mail */
+    uint64_t seen;                       /* the pass of tenancy_set_conf that found it there */
     int64_t messages, recipients, bytes; /* in its queues; a message counts once a queue */
     int64_t connections;                 /* open (VMTA), in use (tenant) */
     struct meter delivered, deferred, bounced, accepted, rejected;
@@ -53,10 +54,11 @@ struct stream_counters {
 struct tenancy {
     struct party *tenants, *vmtas;       /* hashes by name */
     struct stream_counters *counters;
+    uint64_t pass;                       /* of tenancy_set_conf */
 };
 
 void tenancy_free(struct tenancy *t);
-/* Brings limits and names up to date. FL_ENOMEM leaves what it reached. */
+/* Brings limits and names up to date. FL_ENOMEM leaves what it reached, and lets nothing vanish. */
 int tenancy_set_conf(struct tenancy *t, const struct conf *c, int64_t mono_ms);
 /* Found or made; NULL without memory. */
 struct tenant_state *tenancy_tenant(struct tenancy *t, struct slice name);
