@@ -9,7 +9,7 @@ from test_operate import submit
 HERE = os.path.dirname(os.path.abspath(__file__))
 BIND_SERVICE = 1 << 10
 STRANGER = "nobody"     # a user that every machine has
-MAPPED_MOST = 1 << 30
+MAPPED_MOST = 1 << 30    # above it lies a sanitizer's shadow
 
 
 def low_port():
@@ -173,21 +173,22 @@ class Activation(Given):
 class Memory(Given):
     """What a debugger of root would find in the process once log-ins are over."""
 
+    def written_places(self):
+        """(from, to) of what is mapped for writing and has been written."""
+        with open("/proc/%d/smaps" % self.d.process.pid) as f:
+            for line in f:
+                m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) ", line)
+                if m:
+                    at, end, rights = int(m[1], 16), int(m[2], 16), m[3]
+                elif line.startswith("Rss:") and int(line.split()[1]) and rights.startswith("rw") and end - at <= MAPPED_MOST:
+                    yield at, end
+
     def read_memory(self):
-        """All that is mapped for writing."""
-        pid = self.d.process.pid
         parts = []
-        with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", buffering=0) as mem:
-            for line in maps:
-                m = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ \S+ *(.*)", line)
-                at, end = (int(m[i], 16) for i in (1, 2)) if m else (0, 0)
-                if not m or end - at > MAPPED_MOST:     # a sanitizer's shadow
-                    continue
+        with open("/proc/%d/mem" % self.d.process.pid, "rb", buffering=0) as mem:
+            for at, end in self.written_places():
                 mem.seek(at)
-                try:
-                    parts.append(mem.read(end - at))
-                except OSError:
-                    continue
+                parts.append(mem.read(end - at))
         return parts
 
     def traces(self, parts, password):
