@@ -85,6 +85,7 @@ struct order {
     struct world *world;
     enum action_kind kind;
     const char *tenant, *domain, *job; /* NULL: any */
+    int64_t asked_ms;
 };
 
 static void on_acted(void *arg, int rc, const struct action_answer *answer, const char *text)
@@ -93,7 +94,7 @@ static void on_acted(void *arg, int rc, const struct action_answer *answer, cons
 
     world_tell(r->world, "action: %d, %lld matched", rc, rc == 0 ? (long long)answer->matched : 0);
     if (rc == 0 && r->kind == ACTION_HOLD)
-        oracle_held(r->world->oracle, r->tenant, r->domain, r->job);
+        oracle_held(r->world->oracle, r->tenant, r->domain, r->job, r->asked_ms);
 }
 
 /* One of them at a time is answered at once, or lives as long as the world. */
@@ -101,7 +102,7 @@ static void order(struct world *w, const struct action *a, const char *tenant, c
 {
     struct order *r = world_keep(w, sizeof *r);
 
-    *r = (struct order){ w, a->kind, tenant, domain, job };
+    *r = (struct order){ w, a->kind, tenant, domain, job, w->now.mono_ms };
     if (a->kind == ACTION_RELEASE)
         oracle_released(w->oracle, tenant, domain, job);
     relay_act(w->relay, a, on_acted, r);

@@ -28,8 +28,8 @@ int oracle_live(const struct oracle *o);
 int oracle_ended(const struct oracle *o, enum event_kind kind);
 /* An operator's drop may end any recipient from now on. */
 void oracle_may_drop(struct oracle *o);
-/* A hold was answered; a release is asked for. domain, job: NULL: any. */
-void oracle_held(struct oracle *o, const char *tenant, const char *domain, const char *job);
+/* A hold that was asked for then (mono) was answered; a release is asked for. domain, job: NULL: any. */
+void oracle_held(struct oracle *o, const char *tenant, const char *domain, const char *job, int64_t asked_ms);
 void oracle_released(struct oracle *o, const char *tenant, const char *domain, const char *job);
 /* All mail but this tenant's, and but another's to one domain, is delivered within so long. */
 void oracle_judge_waits(struct oracle *o, const char *but_tenant, const char *or_tenant, const char *or_domain, int64_t within_ms);

@@ -67,6 +67,7 @@ struct oracle {
     int crashes;
     int64_t refused_ms[TENANTS]; /* mono: a tenant's MAIL was refused last; 0: never; in the order of the configuration */
     struct rule rules[RULES];
+    int64_t released_ms;     /* mono: something was */
     int rule_count, durable_rules; /* those before durable_rules are looked at no more */
 };
 

@@ -11,12 +11,12 @@ static bool same(const char *a, const char *b)
     return strcmp(a ? a : "", b) == 0;
 }
 
-void oracle_held(struct oracle *o, const char *tenant, const char *domain, const char *job)
+void oracle_held(struct oracle *o, const char *tenant, const char *domain, const char *job, int64_t asked_ms)
 {
     struct rule *r;
 
-    if (o->rule_count == RULES)
-        return; /* the rest of a long world goes unwatched */
+    if (o->rule_count == RULES || asked_ms <= o->released_ms)
+        return; /* the rest of a long world goes unwatched; a release overtook it */
     r = &o->rules[o->rule_count++];
     *r = (struct rule){ .from_ms = o->world->now.mono_ms, .until_ms = NEVER_MS };
     snprintf(r->tenant, sizeof r->tenant, "%s", tenant);
@@ -33,6 +33,7 @@ static void end_rule(struct oracle *o, struct rule *r)
 /* A release ends the rules that it names, and may end those that lie within it. */
 void oracle_released(struct oracle *o, const char *tenant, const char *domain, const char *job)
 {
+    o->released_ms = o->world->now.mono_ms;
     for (int i = 0; i < o->rule_count; i++) {
         struct rule *r = &o->rules[i];
 

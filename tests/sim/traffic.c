@@ -342,6 +342,13 @@ static void audit_connection(struct traffic *t, const struct sent *s)
                      (double)(s->at_ms - t->world->began_ms) / 1000, carried, (long long)allowed);
 }
 
+/* x was under way on another connection when `now` began. */
+static bool is_beside(const struct sent *x, const struct sent *now)
+{
+    return counts(x) && x->taken > 0 && same_party(x, now, OF_TENANT) && x->connection != now->connection && x->until_ms > now->at_ms &&
+           x->next_ms > now->at_ms;
+}
+
 /* Transactions of one tenant that were under way at the moment when this one began. */
 static void audit_tenant(struct traffic *t, struct sent *const *all, int i)
 {
@@ -353,11 +360,16 @@ static void audit_tenant(struct traffic *t, struct sent *const *all, int i)
         return;
     allowed = before->max_connections > allowed ? before->max_connections : allowed;
     for (int k = 0; k < i; k++)
-        busy += counts(all[k]) && all[k]->taken > 0 && same_party(all[k], all[i], OF_TENANT) && all[k]->connection != all[i]->connection &&
-                all[k]->until_ms > all[i]->at_ms && all[k]->next_ms > all[i]->at_ms;
-    if (busy > allowed)
-        world_broken(t->world, "%d connections of tenant %s at work at %.3f, %lld are allowed", busy, all[i]->tenant->name,
-                     (double)(all[i]->at_ms - t->world->began_ms) / 1000, (long long)allowed);
+        busy += is_beside(all[k], all[i]);
+    if (busy <= allowed)
+        return;
+    for (int k = 0; k < i; k++)
+        if (is_beside(all[k], all[i]))
+            world_tell(t->world, "connection %llu is busy from %.3f to %.3f, for %s", (unsigned long long)all[k]->connection,
+                       (double)(all[k]->at_ms - t->world->began_ms) / 1000, (double)(all[k]->until_ms - t->world->began_ms) / 1000,
+                       all[k]->domains[0].name);
+    world_broken(t->world, "%d connections of tenant %s at work at %.3f (%llu), %lld are allowed", busy, all[i]->tenant->name,
+                 (double)(all[i]->at_ms - t->world->began_ms) / 1000, (unsigned long long)all[i]->connection, (long long)allowed);
 }
 
 void traffic_audit(struct traffic *t)
