@@ -1,156 +1,24 @@
 /* remote.c: see remote.h. A small SMTP server that is asked for its mood before each reply. What it decides about a recipient,
  * and whether the relay heard of it, the oracle is told. */
-#include "remote.h"
+#include "remote_peer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base64.h"
-#include "oracle.h"
 #include "resolver_sim.h"
-#include "stream_sim.h"
-#include "traffic.h"
 
-enum { TEXT = 256, RCPTS_MAX = 100, CUT_WITHIN = 3000, GREY = 512 };
-
-enum { FLOOD = 2 << 20 };
-
-enum peer_state { PEER_BANNER, PEER_COMMAND, PEER_DATA, PEER_CHUNK, PEER_ENDED };
-enum after { GO_ON, CLOSE, DROP };
-
-/* What was decided about a recipient; and the relay has heard it once it has read so many bytes. */
-struct verdict {
-    char rcpt[TEXT];
-    bool yes;
-    uint64_t offset; /* UINT64_MAX: not said yet */
-    bool heard;
-};
-
-struct peer {
-    LIST_ENTRY(peer) link;         /* remote->peers */
-    struct remote *remote;
-    struct wire *wire;
-    struct inet_addr source;
-    enum peer_state state;
-    struct buf in, held, content;
-    enum after after;              /* of the held reply */
-    struct timer timer;
-    bool waits;                    /* a reply is held back */
-    bool secure, lied, one_too_many;
-    uint64_t chunk;
-    bool last_chunk;
-    uint64_t taken, number;        /* bytes of what arrived; of the connection, in its world */
-    int sent;                      /* its last transaction in the list of traffic, or -1 */
-    bool in_transaction;
-    int64_t command_ms, before_ms; /* when the command in hand left the relay, and the one before it (mono) */
-    int64_t mail_ms, early_ms;     /* the same of MAIL */
-    char ehlo[TEXT], from[TEXT], login[TEXT];
-    bool has_from;
-    char (*rcpts)[TEXT];           /* RCPTS_MAX */
-    int rcpt_count;
-    struct verdict *verdicts;
-    int verdict_count, verdict_room;
-    int life;                      /* of the world, in which it began */
-};
+enum { CUT_WITHIN = 3000, FLOOD = 2 << 20 };
 
 static void work(struct peer *p);
 
-/* ---------------------------------------------------------------- transactions, as the list of traffic has them */
-static struct traffic *traffic_of(const struct peer *p)
-{
-    return p->remote->world->traffic;
-}
-
-/* The DSN's recipient tells whose it is; that of other mail its sender. */
-static void note_rcpt(struct peer *p, const char *rcpt)
-{
-    const char *from = strchr(p->from, '@'), *to = strchr(rcpt, '@');
-
-    if (!to || (*p->from && !from))
-        return;
-    if (!p->in_transaction) {
-        struct sent known = { .at_ms = p->mail_ms, .early_ms = p->early_ms, .life = p->life, .connection = p->number, .source = p->source,
-                              .site = p->remote->site, .before_it = p->sent, .is_dsn = !*p->from };
-
-        p->sent = traffic_begin(traffic_of(p), &known, from ? from + 1 : to + 1);
-    }
-    p->in_transaction = true;
-    traffic_at(traffic_of(p), p->sent)->lied |= p->lied;
-    traffic_rcpt(traffic_of(p), p->sent, to + 1);
-}
-
-static void end_transaction(struct peer *p)
-{
-    if (p->in_transaction)
-        traffic_at(traffic_of(p), p->sent)->end_offset = UINT64_MAX;
-    p->in_transaction = false;
-}
-
-/* The last word about what has ended is in what was said up to now. */
-static void note_last_words(struct peer *p)
-{
-    for (int i = p->sent; i >= 0 && traffic_at(traffic_of(p), i)->until_ms == NEVER_MS; i = traffic_at(traffic_of(p), i)->before_it)
-        if (traffic_at(traffic_of(p), i)->end_offset == UINT64_MAX)
-            traffic_at(traffic_of(p), i)->end_offset = wire_said(p->wire);
-}
-
-static void note_ends(struct peer *p, uint64_t heard, int64_t at_ms)
-{
-    for (int i = p->sent; i >= 0; i = traffic_at(traffic_of(p), i)->before_it) {
-        struct sent *s = traffic_at(traffic_of(p), i);
-
-        if (s->until_ms != NEVER_MS)
-            break;
-        if (heard == UINT64_MAX || (s->end_offset && s->end_offset <= heard))
-            s->until_ms = at_ms;
-    }
-}
-
-/* ---------------------------------------------------------------- verdicts */
-static void note_verdict(struct peer *p, const char *rcpt, bool yes)
-{
-    struct verdict *v;
-
-    if (p->verdict_count == p->verdict_room) {
-        p->verdict_room = p->verdict_room ? 2 * p->verdict_room : 8;
-        p->verdicts = realloc(p->verdicts, (size_t)p->verdict_room * sizeof *p->verdicts);
-        if (!p->verdicts)
-            abort();
-    }
-    v = &p->verdicts[p->verdict_count++];
-    *v = (struct verdict){ .yes = yes, .offset = UINT64_MAX };
-    snprintf(v->rcpt, sizeof v->rcpt, "%s", rcpt);
-}
-
-/* All that was decided before this reply is in it. */
+/* ---------------------------------------------------------------- replies */
 static void say(struct peer *p, struct slice bytes)
 {
     wire_say(p->wire, bytes);
-    for (int i = 0; i < p->verdict_count; i++)
-        if (p->verdicts[i].offset == UINT64_MAX)
-            p->verdicts[i].offset = wire_said(p->wire);
-    note_last_words(p);
+    peer_note_said(p);
 }
 
-static void on_heard(void *arg, uint64_t bytes)
-{
-    struct peer *p = arg;
-
-    note_ends(p, bytes, p->remote->world->now.mono_ms);
-    for (int i = 0; i < p->verdict_count; i++) {
-        struct verdict *v = &p->verdicts[i];
-
-        if (v->heard || v->offset > bytes)
-            continue;
-        v->heard = true;
-        if (v->yes)
-            oracle_yes_heard(p->remote->world->oracle, v->rcpt, !p->lied);
-        else if (!p->lied)
-            oracle_later_heard(p->remote->world->oracle, v->rcpt, &p->source);
-    }
-}
-
-/* ---------------------------------------------------------------- replies */
 static void perform(struct peer *p, enum after after)
 {
     if (after == GO_ON)
@@ -219,7 +87,7 @@ static bool agrees(struct peer *p, enum remote_stage at, int64_t wait_ms)
     static const char *const names[REMOTE_STAGES] = { "banner", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "the dot" };
     struct world *w = p->remote->world;
     const struct mood *m = &p->remote->mood;
-    char text[TEXT];
+    char text[PEER_TEXT];
 
     if (world_dice(w, m->drops[at])) {
         reply(p, wait_ms, DROP, "");
@@ -229,13 +97,13 @@ static bool agrees(struct peer *p, enum remote_stage at, int64_t wait_ms)
         bool five = !world_dice(w, m->no4[at] * 1000 / (m->no4[at] + m->no5[at]));
 
         if (at >= AT_DATA)
-            end_transaction(p);
+            peer_end_transaction(p);
         if (at == AT_MAIL)
             oracle_mail_refused(w->oracle, p->from, !p->lied);
         if (at == AT_RCPT)
-            five ? oracle_no(w->oracle, p->rcpts[p->rcpt_count]) : note_verdict(p, p->rcpts[p->rcpt_count], false);
+            five ? oracle_no(w->oracle, p->rcpts[p->rcpt_count]) : peer_note_verdict(p, p->rcpts[p->rcpt_count], false);
         for (int i = 0; i < p->rcpt_count && at > AT_RCPT; i++)
-            five ? oracle_no(w->oracle, p->rcpts[i]) : note_verdict(p, p->rcpts[i], false);
+            five ? oracle_no(w->oracle, p->rcpts[i]) : peer_note_verdict(p, p->rcpts[i], false);
         snprintf(text, sizeof text, five ? "554 5.7.1 no (%s)\r\n" : "451 4.7.1 later (%s)\r\n", names[at]);
         reply(p, wait_ms, at == AT_BANNER ? CLOSE : GO_ON, text);
     } else {
@@ -247,7 +115,7 @@ static bool agrees(struct peer *p, enum remote_stage at, int64_t wait_ms)
 /* ---------------------------------------------------------------- commands */
 static void forget_transaction(struct peer *p)
 {
-    end_transaction(p);
+    peer_end_transaction(p);
     p->has_from = false;
     p->rcpt_count = 0;
     buf_clear(&p->content);
@@ -256,7 +124,7 @@ static void forget_transaction(struct peer *p)
 static void on_ehlo(struct peer *p, struct slice arg, bool helo)
 {
     const struct mood *m = &p->remote->mood;
-    char text[TEXT];
+    char text[PEER_TEXT];
 
     snprintf(p->ehlo, sizeof p->ehlo, "%.*s", SLICE_ARG(arg)); /* whatever is answered: one reply too many may be taken for a yes */
     if (m->only_helo && !helo) {
@@ -290,7 +158,7 @@ static void on_auth(struct peer *p, struct slice arg)
     struct slice user;
 
     slice_cut(&arg, ' ');
-    buf_init(&plain, TEXT);
+    buf_init(&plain, PEER_TEXT);
     if (base64_decode(arg, &plain) < 0) {
         reply(p, m->reply_ms, GO_ON, "501 5.5.2 what?\r\n");
         return;
@@ -304,13 +172,13 @@ static void on_auth(struct peer *p, struct slice arg)
         reply(p, m->reply_ms, GO_ON, "235 2.7.0 welcome\r\n");
 }
 
-static void copy_path(struct slice arg, char ret[TEXT])
+static void copy_path(struct slice arg, char ret[PEER_TEXT])
 {
     struct slice rest = arg, path;
 
     slice_cut(&rest, '<');
     path = slice_cut(&rest, '>');
-    snprintf(ret, TEXT, "%.*s", SLICE_ARG(path));
+    snprintf(ret, PEER_TEXT, "%.*s", SLICE_ARG(path));
 }
 
 static void on_mail(struct peer *p, struct slice arg)
@@ -349,23 +217,22 @@ static void on_rcpt(struct peer *p, struct slice arg)
         reply(p, m->reply_ms, GO_ON, "503 5.5.1 MAIL first\r\n");
         return;
     }
-    note_rcpt(p, rcpt);
+    peer_note_rcpt(p, rcpt);
     oracle_rcpt(w->oracle, p->remote, &p->source, p->from, rcpt, p->mail_ms, p->life != w->lives);
     if (m->refused_rcpts_of && strchr(p->from, '@') && strcmp(strchr(p->from, '@') + 1, m->refused_rcpts_of) == 0) {
-        note_verdict(p, rcpt, false);
+        peer_note_verdict(p, rcpt, false);
         reply(p, m->reply_ms, GO_ON, "451 4.7.1 not from this sender\r\n");
         return;
     }
     if (m->greylist_ms && w->now.mono_ms - oracle_first_seen(w->oracle, rcpt) < m->greylist_ms) {
-        note_verdict(p, rcpt, false);
+        peer_note_verdict(p, rcpt, false);
         reply(p, m->reply_ms, GO_ON, "451 4.7.1 greylisted\r\n");
         return;
     }
     if (!agrees(p, AT_RCPT, m->reply_ms))
         return;
     p->rcpt_count++;
-    if (p->in_transaction)
-        traffic_at(traffic_of(p), p->sent)->taken++;
+    peer_note_taken(p);
     reply(p, m->reply_ms, GO_ON, "250 2.1.5 ok\r\n");
 }
 
@@ -406,13 +273,13 @@ static void on_dot(struct peer *p)
         reply(p, m->reply_ms, GO_ON, "503 5.5.1 RCPT first\r\n");
         return;
     }
-    end_transaction(p);
+    peer_end_transaction(p);
     if (agrees(p, AT_DOT, m->reply_ms + m->dot_ms)) {
         oracle_content(w->oracle, p->remote, p->rcpts[0], buf_slice(&p->content));
         for (int i = 0; i < p->rcpt_count; i++) {
             p->remote->delivered++;
             oracle_yes(w->oracle, p->rcpts[i], p->life != w->lives);
-            note_verdict(p, p->rcpts[i], true);
+            peer_note_verdict(p, p->rcpts[i], true);
         }
         forget_transaction(p);
         reply(p, m->reply_ms + m->dot_ms, GO_ON, "250 2.0.0 taken\r\n");
@@ -551,10 +418,7 @@ static void on_gone(void *arg)
     struct world *w = p->remote->world;
 
     timer_stop(&w->events, &p->timer);
-    note_ends(p, UINT64_MAX, wire_left_ms(p->wire) ? wire_left_ms(p->wire) : w->now.mono_ms);
-    for (int i = 0; i < p->verdict_count; i++)
-        if (p->verdicts[i].yes && !p->verdicts[i].heard && p->life == w->lives)
-            oracle_yes_lost(w->oracle, p->verdicts[i].rcpt);
+    peer_note_gone(p);
     LIST_REMOVE(p, link);
     buf_free(&p->in);
     buf_free(&p->held);
@@ -562,6 +426,11 @@ static void on_gone(void *arg)
     free(p->verdicts);
     free(p->rcpts);
     free(p);
+}
+
+static void on_heard(void *arg, uint64_t bytes)
+{
+    peer_note_heard(arg, bytes);
 }
 
 static const struct wire_end peer_end = { .on_bytes = on_bytes, .on_tls = on_tls, .on_heard = on_heard, .on_gone = on_gone };
