@@ -76,7 +76,7 @@ static void trouble_for(struct world *w, size_t victim)
 {
     remote_of_site(w, 0)->mood.refused_login = scene_senders[victim].tenant;
     remote_of_site(w, 2)->mood.refused_sender = scene_senders[victim].domain;
-    remote_of_site(w, 3)->mood.most_connections = 1 + (int)world_below(w, 3);
+    remote_of_site(w, 3)->mood.most_connections = 3 + (int)world_below(w, 2); /* of the four that come at once */
     remote_of_site(w, 4)->mood.refused_rcpts_of = scene_senders[victim].domain;
     for (struct remote *r = w->remotes; r; r = r->next) {
         r->latency_ms = 1 + (int64_t)world_below(w, 50);
