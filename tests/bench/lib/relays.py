@@ -1,8 +1,13 @@
 """What stands between source and sink: Fairlead, and a Postfix that only relays. And the sink."""
-import os, pwd, shutil, signal, socket, subprocess, time
+import os, pwd, shutil, signal, socket, subprocess, sys, time
 
 POLL_S = 0.02
 START_S = 30
+
+
+def ends_well():
+    """SIGTERM, as timeout(1) sends it, unwinds like any error: all that was started is stopped, and folders go."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def free_port():
