@@ -23,16 +23,20 @@ static int run(const struct cmd_globals *globals, int argc, char **argv)
 {
     struct conf_findings findings;
     struct conf *conf = NULL;
+    bool lost;
     int rc;
 
     if (argc > 1)
         return cmd_usage(&cmd_run, "unexpected '%s'", argv[1]);
     rc = conf_load(globals->config, &conf, &findings);
     print_findings(&findings); /* warnings go into the log */
+    lost = findings.lost;
     conf_findings_free(&findings);
     if (rc == 0)
         rc = daemon_main(conf, globals->config);
     conf_unref(conf);
+    if (rc == FL_ENOMEM || lost) /* there may have been none to say it in the log */
+        fprintf(stderr, "fairlead: out of memory\n");
     return rc == 0 ? CMD_DONE : CMD_WRONG;
 }
 
