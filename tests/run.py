@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs every test there is against one build folder, and counts: meson's unit tests case by case, those that cross threads once more in
-build-tsan where there is one, played worlds (SIM_SEEDS of them, by the release build where there is one), then Python's (the layers and
-the end-to-end tests). Ends with "N passed, N failed". A second argument selects the end-to-end tests whose name contains it."""
+build-tsan where there is one, played worlds (SIM_SEEDS of them, by the release build where there is one), planted faults (one each, by
+build-faults where there is one), then Python's (the layers and the end-to-end tests). Ends with "N passed, N failed". A second argument
+selects the end-to-end tests whose name contains it."""
 import json, os, re, subprocess, sys, unittest
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -40,6 +41,17 @@ def played_worlds(program="build/tests/sim/relay_sim"):
     return (0, 1) if end.returncode else (1, 0)
 
 
+def planted_faults(build="build-faults"):
+    """One test a fault: its simulator finds it; and what is wrong otherwise counts as failed."""
+    if not os.path.isdir(build):
+        return 0, 0
+    sys.path.insert(0, os.path.join(TESTS, "sim"))
+    import planted
+    found, wrong = planted.prove(build, list(planted.faults()), planted.SEEDS, planted.tell)
+    print("\n".join(wrong), flush=True)
+    return sum(p.failed for _, p in found), len(wrong)
+
+
 class Result(unittest.TextTestResult):
     """Counts sub-tests that fail once each, and remembers what passed."""
     passed = 0
@@ -69,7 +81,8 @@ def python_tests(build, only):
 
 
 def main(build, only=""):
-    counts = [python_tests(build, only)] if only else [unit_tests(build), thread_tests(), played_worlds(), python_tests(build, only)]
+    counts = [python_tests(build, only)] if only else [unit_tests(build), thread_tests(), played_worlds(), planted_faults(),
+                                                                 python_tests(build, only)]
     passed, failed = (sum(c[i] for c in counts) for i in (0, 1))
     print("%d passed, %d failed" % (passed, failed), flush=True)
     return 1 if failed or not passed else 0

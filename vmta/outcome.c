@@ -72,7 +72,7 @@ struct outcome outcome_of_mail(const struct reply *r)
 /* The connection went before a verdict. Once: at once, elsewhere. Again: as if that host could not be reached (connect). */
 static struct outcome unjudged(bool again)
 {
-    if (!again || FAULT(again_for_ever))
+    if (!again)
         return (struct outcome)AGAIN;
     return (struct outcome){ OUTCOME_DEFERRED, SCOPE_HOST, true, SCOPE_PATH };
 }

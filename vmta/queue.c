@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fault.h"
 #include "job.h"
 
 void queues_init(struct queues *qs, struct tenancy *tenancy, uint64_t next_id)
@@ -307,7 +306,7 @@ bool queues_has_rcpt(const struct queues *qs, const struct ulid *message, uint32
 {
     struct message_entries *m = queues_message(qs, message);
 
-    if (qs->settling && !FAULT(settling_forgotten) && find_settling(qs, message, number))
+    if (qs->settling && find_settling(qs, message, number))
         return true;
     for (struct queue_entry *e = m ? m->first : NULL; e; e = e->next_of_message)
         for (int i = 0; i < e->rcpt_count; i++)

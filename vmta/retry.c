@@ -77,7 +77,7 @@ bool retry_is_expired(int64_t now_ms, int64_t expires_ms, int64_t stepped_ms, in
 {
     if (now_ms < expires_ms)
         return false;
-    return stepped_ms == 0 || FAULT(expiry_unattempted) || last_attempt_ms >= stepped_ms;
+    return stepped_ms == 0 || last_attempt_ms >= stepped_ms;
 }
 
 bool retry_clock_step(struct retry_clock *c, const struct now *now)

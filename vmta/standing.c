@@ -1,7 +1,6 @@
 /* standing.c: see standing.h. */
 #include "standing.h"
 
-#include "fault.h"
 #include "hold.h"
 #include "job.h"
 
@@ -11,7 +10,7 @@ static void rematch(struct mta *m)
         const struct hold *before = q->hold;
 
         q->hold = holds_match(m->holds, q);
-        if (before && !q->hold && !FAULT(release_owes_nothing))
+        if (before && !q->hold)
             q->released_ms = m->now->wall_ms;
         if (q->hold != before)
             attend_soon(m, q);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "bound.h"
-#include "fault.h"
 #include "share.h"
 
 enum {
@@ -431,7 +430,7 @@ bool queue_has_open_path(const struct queue *q, int64_t mono_ms, int64_t *ret_un
 static bool queue_may_go(const struct sched *s, const struct queue *q)
 {
     return q->ready_entries > 0 && q->resolve == RESOLVE_DONE && !queue_is_held(q) && queue_is_due(q, s->now->wall_ms) &&
-           (!(q->probing && q->sending > 0) || FAULT(probe_for_all));
+           !(q->probing && q->sending > 0);
 }
 
 void sched_update(struct sched *s, struct queue *q)

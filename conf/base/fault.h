@@ -1,5 +1,6 @@
-/* fault.h: planted faults. A build with -Dfaults=true can be told to go wrong at one named place, so that the simulators prove that they
- * would notice (tests/sim/planted.py plays them all). In every other build FAULT(name) is the constant 0, and nothing is left of it.
+/* fault.h: planted faults. A build with -Dfaults=true can be told to go wrong at one named place, so that the simulators
+ * prove that they would notice (tests/sim/planted.py plays them all). In every other build FAULT(name) is the constant 0,
+ * and nothing is left of it.
  *
  * Any thread; the fault is chosen once, before anything runs. */
 #ifndef FL_FAULT_H
@@ -31,18 +32,13 @@
     X(rate_by_message, "a rate counts messages where it speaks of recipients") \
     X(time_not_raised, "a tenant that comes back keeps its old virtual time") \
     X(jitter_unbounded, "a retry is spread over twice its interval, whatever the jitter") \
-    X(expiry_unattempted, "after a start or a step of the clock mail expires without another attempt") \
-    X(release_owes_nothing, "what a hold kept beyond its time expires untried at the release") \
     X(hold_forgotten, "a hold does not outlive a restart") \
-    X(settling_forgotten, "parked mail is loaded while its settle is under way") \
     X(dropped_still_counted, "a queue counts what was dropped") \
-    X(probe_for_all, "a queue that is to send one message to see sends all it has") \
     X(profile_blames_path, "a failed handshake or log-in of one profile sets back everybody's path") \
     X(refusal_blames_path, "one tenant's refusal at MAIL sets back everybody's path") \
     X(refusal_for_all, "a refused recipient ends those that were taken before it") \
     X(lost_dot_is_yes, "a connection lost between the dot and its reply counts as delivered") \
     X(unjudged_is_yes, "recipients that a 421 or a lost connection left unjudged count as delivered") \
-    X(again_for_ever, "what was left unjudged is tried again at once however often") \
     X(nxdomain_at_once, "a domain bounces at the first NXDOMAIN") \
     X(grant_forgotten, "mail is moved to a VMTA that its tenant may not use") \
     X(step_unnoticed, "a step of the clock is not noticed")

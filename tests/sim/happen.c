@@ -86,6 +86,7 @@ struct order {
     enum action_kind kind;
     const char *tenant, *domain, *job; /* NULL: any */
     int64_t asked_ms;
+    bool denied;                       /* a move to where the tenant may not go */
 };
 
 static void on_acted(void *arg, int rc, const struct action_answer *answer, const char *text)
@@ -93,8 +94,18 @@ static void on_acted(void *arg, int rc, const struct action_answer *answer, cons
     struct order *r = arg;
 
     world_tell(r->world, "action: %d, %lld matched", rc, rc == 0 ? (long long)answer->matched : 0);
+    if (rc == 0 && r->denied)
+        world_broken(r->world, "mail of %s is moved to a VMTA that it may not use", r->tenant);
     if (rc == 0 && r->kind == ACTION_HOLD)
         oracle_held(r->world->oracle, r->tenant, r->domain, r->job, r->asked_ms);
+}
+
+static bool may_use(const struct world *w, const char *tenant, struct slice vmta)
+{
+    const struct conf_tenant *t = conf_tenant(w->conf, slice_of(tenant));
+    const struct conf_vmta *v = conf_vmta(w->conf, vmta);
+
+    return t && v && tenant_may_use_vmta(t, v);
 }
 
 /* One of them at a time is answered at once, or lives as long as the world. */
@@ -102,7 +113,8 @@ static void order(struct world *w, const struct action *a, const char *tenant, c
 {
     struct order *r = world_keep(w, sizeof *r);
 
-    *r = (struct order){ w, a->kind, tenant, domain, job, w->now.mono_ms };
+    *r = (struct order){ w, a->kind, tenant, domain, job, w->now.mono_ms,
+                         a->kind == ACTION_MOVE && !may_use(w, tenant, a->to) };
     if (a->kind == ACTION_RELEASE)
         oracle_released(w->oracle, tenant, domain, job);
     relay_act(w->relay, a, on_acted, r);
@@ -122,7 +134,7 @@ static void act(struct world *w, enum action_kind kind)
     a.domain = slice_of(domain ? domain : "");
     a.job = slice_of(job ? job : "");
     if (kind == ACTION_MOVE)
-        a.to = who == 0 ? SLICE("a1") : SLICE("shared");
+        a.to = world_dice(w, 200) ? SLICE("g1") : who == 0 ? SLICE("a1") : SLICE("shared");
     a.dsn = kind == ACTION_DROP && world_dice(w, 500);
     if (kind == ACTION_DROP)
         oracle_may_drop(w->oracle);

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The simulators prove themselves: each planted fault (conf/base/fault.h) is played until its simulator finds it, and the seeds that
 were needed are played again without a fault. `planted.py BUILD` prints a table and fails where a fault is not found within 2,000
-seeds, or a seed fails by itself; BUILD is a folder that was set up with -Dfaults=true. ./dev test runs it as tests.
+seeds, or a seed fails by itself; BUILD is a folder that was set up with -Dfaults=true. ./dev planted does so; ./dev test counts each
+fault as a test.
 
   --seeds N      other than 2,000
   --only NAMES   some faults, separated by commas
@@ -53,7 +54,7 @@ def what_was_said(err):
     return broken[-1] if broken else lines[0] if lines else ""
 
 
-def prove(build, chosen, seeds, tell=lambda *a: None):
+def prove(build, chosen, seeds, tell):
     """Plays all of it. Returns [(fault, play)] in their order, and what is wrong, as lines."""
     wrong, needed, plays = [], {}, {}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -70,9 +71,14 @@ def prove(build, chosen, seeds, tell=lambda *a: None):
             p = Play(build, simulator, 1, last)
             if p.failed:
                 wrong.append("%s fails at seed %s without a fault: %s" % (simulator, p.seed, p.said))
-            else:
-                tell(None, p)
     return [(f, plays[f.name]) for f in chosen], wrong
+
+
+LINE = "%-24s %-9s %6s %7s s  %s"
+
+
+def tell(f, p):
+    print(LINE % (f.name, f.simulator, p.seed if p.failed else "-", "%.1f" % p.seconds, p.said[:150]), flush=True)
 
 
 def main():
@@ -83,11 +89,7 @@ def main():
     a.add_argument("--markdown", action="store_true")
     a = a.parse_args()
     chosen = [f for f in faults() if not a.only or f.name in a.only.split(",")]
-
-    def tell(f, p):
-        if f:
-            print("%-24s %-9s %6s %7.1f s  %s" % (f.name, f.simulator, p.seed if p.failed else "-", p.seconds, p.said[:150]), flush=True)
-    print("%-24s %-9s %6s %9s  %s" % ("fault", "found by", "seed", "took", "what it said"))
+    print(LINE % ("fault", "found by", "seed", "took", "what it said"))
     found, wrong = prove(a.build, chosen, a.seeds, tell)
     if a.markdown:
         for f, p in found:

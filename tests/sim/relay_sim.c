@@ -240,7 +240,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_seed_plays_the_same_life_again_in_any_process),
         cmocka_unit_test_prestate(everything_ends_once_whatever_happens, &range),
     };
-    const struct CMUnitTest one_seed[] = {
+    const struct CMUnitTest alone[] = {
         cmocka_unit_test_prestate(everything_ends_once_whatever_happens, &range),
     };
     int numbers = 0;
@@ -264,7 +264,7 @@ int main(int argc, char **argv)
             range.last = strtoull(argv[i], NULL, 10);
     }
     range.jobs = range.jobs < 1 ? 1 : range.jobs > JOBS_MOST ? JOBS_MOST : range.jobs;
-    if (range.first == range.last)
-        return cmocka_run_group_tests(one_seed, load, unload);
+    if (range.first == range.last || planted())
+        return cmocka_run_group_tests(alone, load, unload);
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -402,6 +402,17 @@ static void calm_end(struct world *w)
     sim_vfs_power_on(w->vfs);
 }
 
+/* In the middle of a batch, that is: between any two operations of the disk. */
+static void work_until_the_power_goes(struct world *w)
+{
+    sim_disk_cut_after(w->disk, 1 + (int)below(w, LAST_OPERATIONS));
+    for (int i = 0; i < LAST_OPERATIONS && !sim_disk_is_dead(w->disk) && w->call_count + 1 < CALLS &&
+                    w->message_count > 0 && w->message_count + 1 < MESSAGES; i++) {
+        post_settle(w);
+        pump(w);
+    }
+}
+
 static void live(struct world *w)
 {
     w->calm = true;
@@ -410,6 +421,7 @@ static void live(struct world *w)
     if (!sim_disk_is_dead(w->disk) && below(w, 3) == 0) {
         calm_end(w);
     } else {
+        work_until_the_power_goes(w);
         sim_disk_capacity(w->disk, 1 << 30);
         power_cycle(w);
     }

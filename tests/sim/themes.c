@@ -14,6 +14,7 @@ enum {
     AT_ONCE_MS = 20 * 1000,   /* what nothing speaks of is gone within that */
     CROWD = 40,               /* messages of each */
     CROWD_MS = 50 * 1000, CROWD_CONNECTIONS = 3,
+    ALONE_MS = 20 * 1000,     /* that one of them has the site for itself before the others come back */
 };
 
 #define VMTA \
@@ -112,6 +113,19 @@ void theme_neighbours(struct world *w)
 }
 
 /* ---------------------------------------------------------------- a crowd */
+/* All were here, and one went on alone: what the others did not use meanwhile is not theirs now. */
+static void comes_back_late(struct world *w, const char *domain)
+{
+    size_t alone = world_below(w, SCENE_SENDERS);
+
+    for (size_t who = 0; who < SCENE_SENDERS; who++)
+        send_one(w, who, domain);
+    world_run(w, PAUSE_OF_NEIGHBOURS_MS);
+    for (int i = 0; i < CROWD; i++)
+        send_one(w, alone, domain);
+    world_run(w, ALONE_MS);
+}
+
 void theme_crowd(struct world *w)
 {
     const char *domain = world_dice(w, 500) ? "d2.test" : "d5.test";
@@ -120,6 +134,8 @@ void theme_crowd(struct world *w)
     for (struct remote *r = w->remotes; r; r = r->next)
         r->latency_ms = latency_ms;
     w->shares = shares_new(w);
+    if (world_dice(w, 500))
+        comes_back_late(w, domain);
     for (int i = 0; i < CROWD; i++)
         for (size_t who = 0; who < SCENE_SENDERS; who++)
             send_one(w, who, domain);
