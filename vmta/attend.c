@@ -43,6 +43,7 @@ int attend_take_in(struct mta *m, struct queue *q, struct envelope *env, bool at
     if (!e)
         return n ? FL_ENOMEM : 0;
     queue_entry_set_job(e, jobs_find(m->jobs, env->tenant, env->job));
+    settle_put_back(m, e); /* its job may have been held since it was accepted */
     return n;
 }
 
@@ -71,7 +72,7 @@ static bool put_aside(struct mta *m, struct queue *q, struct envelope *env)
 /* What was loaded is in memory now, or put aside. False where memory was short: it is loaded again. */
 static bool take_loaded(struct mta *m, struct queue *q, struct envelope *env)
 {
-    bool aside = (env->job.n && holds_job_is_held(m->holds, env->tenant, env->job)) || quarantine_has(&m->quarantine, &env->id);
+    bool aside = holds_mail_is_held(m->holds, q, env->job) || quarantine_has(&m->quarantine, &env->id);
 
     return aside ? put_aside(m, q, env) : attend_take_in(m, q, env, false) >= 0;
 }

@@ -245,7 +245,7 @@ static void on_ended(void *arg, const struct connection_failure *f)
 
     /* what rode along and got no result of its own was never begun */
     for (int i = 0; i < dv->entries; i++)
-        queue_entry_move(dv->entry[i], ENTRY_READY);
+        settle_put_back(dv->delivery->m, dv->entry[i]);
     for (int i = 0; i < dv->entries; i++)
         sched_update(&dv->delivery->m->sched, dv->entry[i]->queue);
     dv->entries = 0;
@@ -408,7 +408,7 @@ static void judge_rcpt(struct delivering *dv, struct queue_entry *e, const struc
         j->again = j->again || !r->surplus;
         stays(j, i, &o, &v->reply);
         return;
-    } else if (wall >= e->env->expires_ms) {
+    } else if (wall >= e->env->expires_ms && !settle_is_held(m, e)) {
         v->kind = SETTLE_EXPIRED;
         stays(j, i, &o, &v->reply);
         j->stay--;
@@ -419,7 +419,8 @@ static void judge_rcpt(struct delivering *dv, struct queue_entry *e, const struc
         v->kind = SETTLE_PARK;
         v->dsn = v->delay_notice = attend_wants_delay_notice(m, q, e->env, er);
         v->is_deferral = true;
-        v->due_ms = retry_next(q->policy.value[SET_RETRY]->retry, er->attempts + 1, wall, e->env->expires_ms, &m->rand);
+        v->due_ms = e->hold ? HELD_DUE_MS
+                            : retry_next(q->policy.value[SET_RETRY]->retry, er->attempts + 1, wall, e->env->expires_ms, &m->rand);
         note_set(&q->last, &v->reply);
     }
     j->settled++;
@@ -464,15 +465,18 @@ static bool part(struct mta *m, struct queue_entry *e, const struct judged *j)
 
     if (j->settled == 0) {
         e->again = e->again || j->again;
-        queue_entry_move(e, ENTRY_READY);
+        settle_put_back(m, e);
         return true;
     }
     if (j->stay == 0)
         return true;
     back = queue_entry_take_out(&m->queues, e, j->back, j->stay);
-    if (back)
-        back->again = e->again || j->again;
-    return back != NULL;
+    if (!back)
+        return false;
+    back->again = e->again || j->again;
+    back->hold = e->hold;
+    settle_put_back(m, back);
+    return true;
 }
 
 static struct settle_place place_of(struct delivering *dv, const struct transaction_result *t)

@@ -79,15 +79,38 @@ bool hold_matches_domain(struct slice rule, struct slice domain)
     return rule.n == 0 || domain_matches(rule, domain);
 }
 
+/* All but the job. */
+static bool matches_queue(const struct hold *h, const struct queue *q)
+{
+    return (h->tenant.n == 0 || slice_eq(h->tenant, q->key.tenant)) && (h->vmta.n == 0 || slice_eq(h->vmta, q->key.vmta)) &&
+           hold_matches_domain(h->domain, q->key.domain);
+}
+
 const struct hold *holds_match(const struct holds *hs, const struct queue *q)
 {
     const struct hold *h;
 
     TAILQ_FOREACH(h, &hs->rules, link)
-        if (h->job.n == 0 && (h->tenant.n == 0 || slice_eq(h->tenant, q->key.tenant)) &&
-            (h->vmta.n == 0 || slice_eq(h->vmta, q->key.vmta)) && hold_matches_domain(h->domain, q->key.domain))
+        if (h->job.n == 0 && matches_queue(h, q))
             return h;
     return NULL;
+}
+
+bool holds_mail_is_held(const struct holds *hs, const struct queue *q, struct slice job)
+{
+    const struct hold *h;
+
+    if (!job.n)
+        return false;
+    TAILQ_FOREACH(h, &hs->rules, link)
+        if (slice_eq(h->job, job) && matches_queue(h, q))
+            return true;
+    return false;
+}
+
+static bool names_job(const struct hold *h, struct slice tenant, struct slice job)
+{
+    return h->job.n > 0 && slice_eq(h->job, job) && slice_eq(h->tenant, tenant);
 }
 
 bool holds_job_is_held(const struct holds *hs, struct slice tenant, struct slice job)
@@ -95,7 +118,17 @@ bool holds_job_is_held(const struct holds *hs, struct slice tenant, struct slice
     const struct hold *h;
 
     TAILQ_FOREACH(h, &hs->rules, link)
-        if (h->job.n > 0 && slice_eq(h->job, job) && slice_eq(h->tenant, tenant))
+        if (names_job(h, tenant, job) && h->vmta.n == 0 && h->domain.n == 0)
+            return true;
+    return false;
+}
+
+bool holds_name_job(const struct holds *hs, struct slice tenant, struct slice job)
+{
+    const struct hold *h;
+
+    TAILQ_FOREACH(h, &hs->rules, link)
+        if (names_job(h, tenant, job))
             return true;
     return false;
 }

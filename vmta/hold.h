@@ -32,7 +32,12 @@ struct hold *holds_add(struct holds *hs, const struct stored_hold *h);
 void holds_remove(struct holds *hs, struct hold *h);
 /* The first rule without a job that matches this queue; NULL: none. */
 const struct hold *holds_match(const struct holds *hs, const struct queue *q);
+/* Whether a rule that names this job, and perhaps more, matches mail of it in this queue. An empty job: no. */
+bool holds_mail_is_held(const struct holds *hs, const struct queue *q, struct slice job);
+/* Whether all of the job is held. */
 bool holds_job_is_held(const struct holds *hs, struct slice tenant, struct slice job);
+/* Whether any rule names the job. */
+bool holds_name_job(const struct holds *hs, struct slice tenant, struct slice job);
 /* Whether the tenant's new mail is refused. */
 bool holds_is_refused(const struct holds *hs, struct slice tenant);
 struct stored_hold hold_stored(const struct hold *h);

@@ -62,14 +62,17 @@ static void pin(struct mta *m, const struct envelope *env, int64_t n)
 static bool may_be_fresh(void *arg, const struct envelope *env)
 {
     struct mta *m = arg;
-    bool fresh = !(env->job.n && holds_job_is_held(m->holds, env->tenant, env->job));
+    bool fresh = true;
     uint64_t last = 0;
 
     for (int i = 0; i < env->rcpt_count && fresh; i++) {
+        struct queue *q;
+
         if (env->rcpts[i].queue.id == last)
             continue;
         last = env->rcpts[i].queue.id;
-        fresh = queue_takes_fresh(m, queues_by_id(&m->queues, last));
+        q = queues_by_id(&m->queues, last);
+        fresh = queue_takes_fresh(m, q) && !holds_mail_is_held(m->holds, q, env->job);
     }
     pin(m, env, 1);
     if (fresh)

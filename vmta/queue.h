@@ -44,6 +44,7 @@ struct queue_entry {
     enum entry_state state;
     bool again;                         /* made ready at once after 421 or loss: not a second time */
     bool drop, drop_dsn;                /* dropped by command while it was being sent: what is not delivered goes */
+    bool hold;                          /* held by message, age or state while it was being sent: the same */
     int rcpt_count;
     int rcpt[];                         /* indices into env->rcpts */
 };

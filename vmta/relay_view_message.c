@@ -31,8 +31,7 @@ static enum view_state parked_state(struct relay *r, const struct envelope *env,
 {
     const struct queue *q = queues_by_id(&r->mta.queues, rcpt->queue.id);
 
-    if ((q && queue_is_held(q)) || rcpt->due_ms == HELD_DUE_MS ||
-        (env->job.n && holds_job_is_held(r->mta.holds, env->tenant, env->job)))
+    if ((q && (queue_is_held(q) || holds_mail_is_held(r->mta.holds, q, env->job))) || rcpt->due_ms == HELD_DUE_MS)
         return VIEW_HELD;
     return VIEW_WAITING;
 }

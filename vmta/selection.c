@@ -68,7 +68,7 @@ static int check_names(const struct mta *m, const struct action *a, char *text, 
         return FL_EINVAL;
     }
     if (a->job.n && a->kind != ACTION_HOLD && !jobs_find(m->jobs, a->tenant, a->job) &&
-        !(a->kind == ACTION_RELEASE && holds_job_is_held(m->holds, a->tenant, a->job))) {
+        !(a->kind == ACTION_RELEASE && holds_name_job(m->holds, a->tenant, a->job))) {
         snprintf(text, size, "no job \"%.*s/%.*s\"", SLICE_ARG(a->tenant), SLICE_ARG(a->job));
         return FL_ENOENT;
     }

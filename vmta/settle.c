@@ -6,6 +6,7 @@
 
 #include "bounce.h"
 #include "fault.h"
+#include "hold.h"
 #include "job.h"
 #include "outcome.h"
 #include "relay_figures.h"
@@ -330,6 +331,26 @@ void settle_entry(struct mta *m, struct queue_entry *e, const struct settle_verd
     queue_entry_move(e, ENTRY_SETTLING);
     sched_update(&m->sched, e->queue); /* it may have been the last that was ready */
     begin(s);
+}
+
+bool settle_is_held(const struct mta *m, const struct queue_entry *e)
+{
+    return e->hold || holds_mail_is_held(m->holds, e->queue, e->env->job);
+}
+
+void settle_put_back(struct mta *m, struct queue_entry *e)
+{
+    struct settle_verdict *v = e->drop || settle_is_held(m, e) ? calloc((size_t)e->rcpt_count, sizeof *v) : NULL;
+
+    if (e->state != ENTRY_READY)
+        queue_entry_move(e, ENTRY_READY);
+    if (!v)
+        return;
+    for (int i = 0; i < e->rcpt_count; i++)
+        v[i] = e->drop ? settle_by_command(e->rcpt[i], e->drop_dsn, m->now->wall_ms)
+                       : (struct settle_verdict){ .rcpt = e->rcpt[i], .kind = SETTLE_PARK, .due_ms = HELD_DUE_MS };
+    settle_entry(m, e, v, NULL);
+    free(v);
 }
 
 struct settle_verdict settle_by_command(int rcpt, bool sender_hears, int64_t now_ms)

@@ -31,6 +31,11 @@ struct settle_place {
 /* Settles all recipients of e (READY or SENDING, SETTLING from here on; freed at the end). Without memory it goes back to READY, and
  * is attempted again. verdicts: one for each recipient of e. */
 void settle_entry(struct mta *m, struct queue_entry *e, const struct settle_verdict *verdicts, const struct settle_place *place);
+/* Whether an order keeps it from going: its job is held, or it was held while it was sent. */
+bool settle_is_held(const struct mta *m, const struct queue_entry *e);
+/* An entry that is new in memory, or comes back from a connection without a verdict: READY, or treated as an order that was given
+ * meanwhile demands: put aside where it is held, gone where it was dropped. */
+void settle_put_back(struct mta *m, struct queue_entry *e);
 /* A recipient's end by command, without an attempt: dropped, or bounced where its sender is to hear of it. */
 struct settle_verdict settle_by_command(int rcpt, bool sender_hears, int64_t now_ms);
 /* All recipients of e bounce (or expire) for the same reason. */

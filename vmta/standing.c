@@ -18,12 +18,11 @@ static void rematch(struct mta *m)
     }
 }
 
-static void mark_job(struct mta *m, const struct action *a, bool held)
+/* After a rule that names it came or went. */
+static void mark_job(struct mta *m, struct job *j)
 {
-    struct job *j = jobs_find(m->jobs, a->tenant, a->job);
-
     if (j)
-        j->held = held;
+        j->held = holds_job_is_held(m->holds, j->tenant, j->job);
 }
 
 int standing_hold(struct mta *m, const struct action *a)
@@ -38,7 +37,8 @@ int standing_hold(struct mta *m, const struct action *a)
         return FL_ELIMIT;
     s = hold_stored(h);
     store_hold_put(m->store, &s, NULL, NULL);
-    mark_job(m, a, true);
+    if (a->job.n)
+        mark_job(m, jobs_find(m->jobs, a->tenant, a->job));
     rematch(m);
     return 0;
 }
@@ -54,19 +54,16 @@ static bool covers(const struct action *a, const struct hold *h)
 void standing_release(struct mta *m, const struct action *a)
 {
     struct hold *h, *next;
+    struct job *j;
 
     for (h = TAILQ_FIRST(&m->holds->rules); h; h = next) {
         next = TAILQ_NEXT(h, link);
         if (!covers(a, h))
             continue;
-        if (h->job.n) {
-            struct job *j = jobs_find(m->jobs, h->tenant, h->job);
-
-            if (j)
-                j->held = false;
-        }
+        j = h->job.n ? jobs_find(m->jobs, h->tenant, h->job) : NULL;
         store_hold_delete(m->store, &h->id, NULL, NULL);
         holds_remove(m->holds, h);
+        mark_job(m, j);
     }
     rematch(m);
 }

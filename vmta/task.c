@@ -186,7 +186,7 @@ static bool verdict_of(struct task *t, struct queue *q, const struct envelope *e
         return true;
     case ACTION_RELEASE:
         quarantine_remove(&t->m->quarantine, &env->id);
-        return is_held && !(env->job.n && holds_job_is_held(t->m->holds, env->tenant, env->job));
+        return is_held && !holds_mail_is_held(t->m->holds, q, env->job);
     case ACTION_RETRY:
         return !is_held;
     case ACTION_MOVE:
@@ -229,6 +229,25 @@ static bool acts_on_memory(const struct task *t)
     return t->a.kind == ACTION_DROP || t->a.kind == ACTION_MOVE || t->a.kind == ACTION_HOLD;
 }
 
+/* What is being sent finishes; what of it comes back undelivered is treated as ordered. */
+static void order_later(struct task *t, struct queue_entry *e)
+{
+    switch (t->a.kind) {
+    case ACTION_HOLD:
+        e->hold = standing_is_beyond(&t->a);
+        break;
+    case ACTION_RELEASE:
+        e->hold = false;
+        break;
+    case ACTION_DROP:
+        e->drop = true;
+        e->drop_dsn = t->a.dsn;
+        break;
+    default:
+        break;
+    }
+}
+
 static void act_on_entry(struct task *t, struct queue_entry *e)
 {
     struct settle_verdict *v;
@@ -238,14 +257,9 @@ static void act_on_entry(struct task *t, struct queue_entry *e)
         return;
     t->view.matched += e->rcpt_count;
     wake_once(t, e->queue);
-    if (t->a.dry_run || !acts_on_memory(t) || e->state == ENTRY_SETTLING) {
-        t->view.done += e->rcpt_count;
-        return;
-    }
-    if (e->state == ENTRY_SENDING) {
-        /* what is being sent finishes */
-        e->drop = t->a.kind == ACTION_DROP;
-        e->drop_dsn = e->drop && t->a.dsn;
+    if (!t->a.dry_run && e->state == ENTRY_SENDING)
+        order_later(t, e);
+    if (t->a.dry_run || !acts_on_memory(t) || e->state != ENTRY_READY) {
         t->view.done += e->rcpt_count;
         return;
     }

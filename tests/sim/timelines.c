@@ -31,7 +31,7 @@ static struct conf *both(void)
     return world_conf(COMMON "vmtas:\n  v1: {source_addresses: [192.0.2.1], hostname: v1.relay.test}\n"
                              "  v2: {source_addresses: [192.0.2.2], hostname: v2.relay.test}\n"
                              "tenants:\n"
-                             "  acme: {sender_domains: [acme.test], vmtas: [v1, v2], route: v1}\n"
+                             "  acme: {sender_domains: [acme.test], vmtas: [v1, v2], route: v1, steering_headers: true}\n"
                              "  globex: {sender_domains: [globex.test], vmtas: [v1, v2], route: v1}\n");
 }
 
@@ -90,11 +90,16 @@ static void on_acted(void *arg, int rc, const struct action_answer *answer, cons
     assert_int_equal(rc, 0);
 }
 
-static void act(struct world *w, enum action_kind kind)
+static void act_on_job(struct world *w, enum action_kind kind, const char *job)
 {
-    struct action a = { .kind = kind, .tenant = SLICE("acme"), .state = VIEW_ANY, .who = SLICE("ops") };
+    struct action a = { .kind = kind, .tenant = SLICE("acme"), .job = slice_of(job), .state = VIEW_ANY, .who = SLICE("ops") };
 
     relay_act(w->relay, &a, on_acted, w);
+}
+
+static void act(struct world *w, enum action_kind kind)
+{
+    act_on_job(w, kind, "");
 }
 
 /* ---------------------------------------------------------------- what holds */
@@ -297,6 +302,33 @@ static void a_hold_survives_the_power(void **state)
     finish(w);
 }
 
+/* The host cuts the line behind the content; what was under way finishes, and is not begun again before the release. */
+static void what_comes_back_from_a_connection_is_held_if_its_job_was_meanwhile(void **state)
+{
+    struct submission s = { .tenant = "acme", .sender_domain = "acme.test", .domains = { "two.test" }, .count = 1, .length = 100,
+                            .job = "spring" };
+    struct remote *mx;
+    struct world *w = begin(&mx);
+
+    mx->mood.drops[AT_RCPT] = 1000;
+    mx->mood.reply_ms = 3 * SECOND_MS;
+    oracle_submit(w->oracle, &s);
+    world_run(w, 8 * SECOND_MS);
+    act_on_job(w, ACTION_HOLD, "spring");
+    world_run(w, 8 * SECOND_MS);
+    mx->mood.drops[AT_RCPT] = 0;
+    world_run(w, 10 * MINUTE_MS);
+    act_on_job(w, ACTION_RELEASE, "spring");
+    world_run(w, MINUTE_MS);
+    world_expect(w,
+        "[  0.000] m0 from s0@acme.test to m0r0@two.test\n"
+        "[  0.000] m0 accepted: 250 2.0.0\n"
+        "[  0.000] connect 192.0.2.1 > mx.two.test\n"
+        "[616.000] connect 192.0.2.1 > mx.two.test\n"
+        "[634.080] acme/v1 m0r0@two.test  delivered, 250 2.0.0 taken\n");
+    finish(w);
+}
+
 static void mail_of_a_vmta_that_vanished_waits_for_it_and_goes_by_no_other(void **state)
 {
     struct remote *mx;
@@ -377,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_steps_back_and_forth_stalls_nothing),
         cmocka_unit_test(a_clock_that_steps_ahead_expires_nothing_untried),
         cmocka_unit_test(what_is_too_old_is_tried_a_last_time_and_its_sender_told),
+        cmocka_unit_test(what_comes_back_from_a_connection_is_held_if_its_job_was_meanwhile),
         cmocka_unit_test(a_hold_survives_the_power),
         cmocka_unit_test(mail_of_a_vmta_that_vanished_waits_for_it_and_goes_by_no_other),
         cmocka_unit_test(a_move_whose_commit_takes_long_finds_its_target_still_there),

@@ -61,6 +61,22 @@ static void a_held_job_holds_no_queue(void **state)
     holds_free(hs);
 }
 
+static void a_rule_of_a_job_and_a_domain_holds_the_mail_that_is_of_both(void **state)
+{
+    struct holds *hs = holds_new();
+    struct queue a = queue_of("one", "v", "a.test"), b = queue_of("one", "v", "b.test"), other = queue_of("two", "v", "a.test");
+
+    holds_add(hs, &(struct stored_hold){ .tenant = SLICE("one"), .job = SLICE("j"), .domain = SLICE("a.test") });
+    assert_true(holds_mail_is_held(hs, &a, SLICE("j")));
+    assert_false(holds_mail_is_held(hs, &b, SLICE("j")));
+    assert_false(holds_mail_is_held(hs, &a, SLICE("k")));
+    assert_false(holds_mail_is_held(hs, &a, SLICE_NONE));
+    assert_false(holds_mail_is_held(hs, &other, SLICE("j")));
+    assert_false(holds_job_is_held(hs, SLICE("one"), SLICE("j")));
+    assert_true(holds_name_job(hs, SLICE("one"), SLICE("j")));
+    holds_free(hs);
+}
+
 static void their_number_is_bounded(void **state)
 {
     struct holds *hs = holds_new();
@@ -76,6 +92,7 @@ int main(void)
         cmocka_unit_test(a_rule_matches_when_all_that_it_says_does),
         cmocka_unit_test(the_same_rule_is_one_and_may_begin_to_refuse),
         cmocka_unit_test(a_held_job_holds_no_queue),
+        cmocka_unit_test(a_rule_of_a_job_and_a_domain_holds_the_mail_that_is_of_both),
         cmocka_unit_test(their_number_is_bounded),
     };
 
