@@ -40,13 +40,18 @@ static bool answer_one(int fd, bool (*check)(const char *user, const char *passw
 }
 
 /* Signals of the terminal are the daemon's; it closes its end when it stops, however it does. */
+static void leave_signals_to_the_daemon(const sigset_t *mask)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
 static void serve(int fd, bool (*check)(const char *user, const char *password))
 {
     prctl(PR_SET_NAME, "fairlead-pam");
     prctl(PR_SET_DUMPABLE, 0);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     if (dup2(fd, STDERR_FILENO + 1) < 0)
         _exit(1);
     close_range(STDERR_FILENO + 2, ~0U, 0); /* ports and files are none of its business */
@@ -59,6 +64,7 @@ static void serve(int fd, bool (*check)(const char *user, const char *password))
 int auth_helper_start(bool (*check)(const char *user, const char *password), struct auth_helper **ret, struct fl_err *err)
 {
     struct auth_helper *h = calloc(1, sizeof *h);
+    sigset_t all, mask;
     pid_t child;
     int fd[2];
 
@@ -68,9 +74,14 @@ int auth_helper_start(bool (*check)(const char *user, const char *password), str
         free(h);
         return fl_fail(err, FL_EIO, "log-ins: the helper's socket: %s", strerror(errno));
     }
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask); /* none may strike before the child ignores it */
     child = fork();
-    if (child == 0)
+    if (child == 0) {
+        leave_signals_to_the_daemon(&mask);
         serve(fd[1], check ? check : auth_pam);
+    }
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     close(fd[1]);
     h->fd = fd[0];
     if (child < 0) {
