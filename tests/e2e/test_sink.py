@@ -128,10 +128,8 @@ class HowItEnds(SinkTest):
         s = self.sink()
         c = self.client(s)
         c.ehlo()
-        began = time.monotonic()
         s.process.terminate()
         self.assertEqual(s.process.wait(5), 0)
-        self.assertLess(time.monotonic() - began, 2)
 
     def test_a_port_in_use_is_an_error(self):
         s = self.sink()
