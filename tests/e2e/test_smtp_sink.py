@@ -27,7 +27,7 @@ REFUSALS = {
     "-f .": ("bounced", "dot", 500), "-r .": ("deferred", "dot", 450), "-Q .": waits("dot", 421), "-q .": ("deferred", "dot", None),
     "-f RSET": DELIVERED, "-r QUIT": DELIVERED, "-f QUIT": DELIVERED, "-q QUIT": DELIVERED, "-Q QUIT": DELIVERED,
     "-f NOOP,VRFY": DELIVERED,
-    "-A 0": ("bounced", "dot", 550), "-A 1": ("bounced", "dot", 550),       # before the dot was sent, or after
+    "-A 1": ("bounced", "dot", 550),                                        # after the dot was sent
     "-f . -B '554 5.7.1 spam'": ("bounced", "dot", 554), "-f RCPT -B '550 5.1.1 nobody'": ("bounced", "rcpt", 550),
     "-f MAIL -B '552 5.3.4 too large'": ("bounced", "mail", 552), "-f MAIL -B '550 5.1.8 no such sender'": ("bounced", "mail", 550),
     "-r RCPT -b '451 4.7.1 greylisted'": ("deferred", "rcpt", 451), "-r . -b '452 4.2.2 full'": ("deferred", "dot", 452),
@@ -110,6 +110,13 @@ class Moods(DaemonTest):
                 e = self.first(domain)
                 self.assertEqual((e["event"], e.get("stage"), e.get("code")), (event, stage, code), e)
                 self.assertEqual(len(self.events(domain)), 1)
+
+    def test_a_550_right_behind_354_is_an_answer_to_nothing_or_to_the_content(self):
+        """It depends on whether it comes before the content was sent."""
+        domain, = self.relay({"-A 0": None})
+        self.submit("b@" + domain)
+        e = self.first(domain)
+        self.assertIn((e["event"], e["stage"], e.get("code")), [("bounced", "dot", 550), ("deferred", "dot", None)])
 
     def test_whatever_it_offers_the_message_arrives_whole(self):
         sinks = self.relay(SHAPES)
