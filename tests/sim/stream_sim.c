@@ -51,7 +51,7 @@ struct wire {
     int64_t latency_ms;
     uint64_t heard;          /* bytes read by the relay */
     STAILQ_HEAD(, mark) marks;
-    int64_t left_ms;         /* when the relay's end went; 0: it is there */
+    int64_t left_ms;         /* when the relay closed or lost its end; 0: it holds it */
     int busy;                /* inside its own events: it stays */
 };
 
@@ -186,7 +186,8 @@ static void stream_free(struct stream *s)
     LIST_REMOVE(s, link);
     timer_stop(&s->all->world->events, &s->deadline);
     s->wire->stream = NULL;
-    s->wire->left_ms = s->all->world->now.mono_ms;
+    if (!s->closing)
+        s->wire->left_ms = s->all->world->now.mono_ms;
     buf_free(&s->out);
     free(s);
 }
@@ -414,6 +415,7 @@ void stream_close(struct stream *s, int64_t grace_ms)
 
     stream_flush(s);
     s->closing = true;
+    s->wire->left_ms = w->now.mono_ms;
     send_packet(&s->wire->to_remote, PACKET_FIN, SLICE_NONE);
     (void)timer_set(&w->events, &s->deadline, w->now.mono_ms + takes);
 }

@@ -157,6 +157,7 @@ int traffic_sorted(struct traffic *t, struct sent *const **ret)
 struct spans {
     struct span {
         const struct sent *sent;
+        struct rate rate; /* in force for it */
         int n;
     } *list;
     int count, room;
@@ -169,35 +170,43 @@ static double burst_of(struct rate r)
     return second < 1 ? 1 : second;
 }
 
-/* One more transaction with n recipients: all spans that end with it. */
-static void spans_add(struct world *w, struct spans *g, struct rate r, int n, const struct sent *s, const char *what, const char *name)
+static struct rate higher(struct rate a, struct rate b)
 {
-    double per_ms = (double)r.count / (double)r.per_ms, sum = 0;
+    if (rate_is_unlimited(a) || rate_is_unlimited(b))
+        return (struct rate){ 0, 0 };
+    return (double)a.count / (double)a.per_ms > (double)b.count / (double)b.per_ms ? a : b;
+}
 
-    if (rate_is_unlimited(r))
+/* One more transaction with n recipients: all spans that end with it. In a span that saw the rate change the highest one counts: what
+ * left in time under the one before is no debt of the next. */
+static void spans_add(struct world *w, struct spans *g, struct rate now, int n, const struct sent *s, const char *what, const char *name)
+{
+    struct rate r = now;
+    double sum = 0;
+
+    if (rate_is_unlimited(now)) {
+        g->count = 0;
         return;
+    }
     if (g->count == g->room) {
         g->room = g->room ? 2 * g->room : 64;
         g->list = realloc(g->list, (size_t)g->room * sizeof *g->list);
         if (!g->list)
             abort();
     }
-    g->list[g->count++] = (struct span){ s, n };
+    g->list[g->count++] = (struct span){ s, now, n };
     for (int i = g->count - 1; i >= 0; i--) {
-        sum += g->list[i].n;
-        if (sum > burst_of(r) + per_ms * (double)(s->at_ms - g->list[i].sent->early_ms + UNDER_WAY_MS) + 1e-6)
+        const struct span *first = &g->list[i];
+        double ms = (double)(s->at_ms - first->sent->early_ms + UNDER_WAY_MS);
+
+        r = higher(r, first->rate);
+        sum += first->n;
+        if (sum > burst_of(r) + (double)r.count / (double)r.per_ms * ms + 1e-6)
             world_broken(w, "%s %s: %.0f recipients from %.3f (connection %llu) to %.3f (%llu), where %lld/%lld ms are allowed", what, name, sum,
-                         (double)(g->list[i].sent->at_ms - w->began_ms) / 1000, (unsigned long long)g->list[i].sent->connection,
+                         (double)(first->sent->at_ms - w->began_ms) / 1000, (unsigned long long)first->sent->connection,
                          (double)(s->at_ms - w->began_ms) / 1000, (unsigned long long)s->connection,
                          (long long)r.count, (long long)r.per_ms);
     }
-}
-
-static struct rate higher(struct rate a, struct rate b)
-{
-    if (rate_is_unlimited(a) || rate_is_unlimited(b))
-        return (struct rate){ 0, 0 };
-    return (double)a.count / (double)a.per_ms > (double)b.count / (double)b.per_ms ? a : b;
 }
 
 enum { OF_TENANT, OF_VMTA };
