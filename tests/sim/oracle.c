@@ -204,6 +204,9 @@ static void forget_times(struct rcpt *r)
 void oracle_reloaded(struct oracle *o)
 {
     each_rcpt(o, forget_times);
+    for (int i = 0; i < o->count; i++)
+        if (!conf_tenant(o->world->conf, slice_of(o->messages[i]->tenant)))
+            o->messages[i]->orphaned = true;
 }
 
 void oracle_clock_stepped(struct oracle *o)

@@ -37,6 +37,7 @@ struct message {
     int life;                /* of the world, then */
     int64_t max_queued;      /* recipients of its tenant, and its rate, as they were then */
     struct rate max_rate;
+    bool orphaned;           /* its tenant was gone from the configuration meanwhile: a DSN about it has no way */
     int dsns;                /* that arrived, or were refused for good, or ended otherwise */
     /* of the submission, until its end */
     struct ingest_origin origin;

@@ -19,7 +19,7 @@ void oracle_all_ended(struct oracle *o)
             failed |= m->rcpts[k].ended && (m->rcpts[k].kind == EVENT_BOUNCED || m->rcpts[k].kind == EVENT_EXPIRED);
             maybe |= m->rcpts[k].ended_unheard;
         }
-        if (failed && m->dsns == 0 && o->crashes == 0)
+        if (failed && m->dsns == 0 && !m->orphaned && o->crashes == 0)
             world_broken(w, "the sender of message %d was never told", m->number);
         if (!failed && !maybe && m->dsns > 0 && !o->may_drop)
             world_broken(w, "the sender of message %d was told of a failure that there was not", m->number);
