@@ -150,20 +150,8 @@ static void tell_waiting(struct mta *m, struct path *p, const struct lane *l, co
     }
 }
 
-static bool others_work(const struct path *p, const struct conn *except)
-{
-    for (const struct lane *l = p->lanes; l; l = l->next) {
-        int working = l->count[CONN_IDLE] + l->count[CONN_BUSY];
-
-        if (l == except->lane && (except->state == CONN_IDLE || except->state == CONN_BUSY))
-            working--;
-        if (working > 0)
-            return true;
-    }
-    return false;
-}
-
-/* The connection's failure speaks of the host; once all hosts failed, of what outcome says. */
+/* The connection's failure speaks of the host; once all hosts failed, of what outcome says. Of those that are opened together the last
+ * one decides: if it is greeted, the others were further ones. */
 static void set_back(struct delivering *dv, const struct outcome *o, const struct last_reply *why)
 {
     struct mta *m = dv->delivery->m;
@@ -179,6 +167,8 @@ static void set_back(struct delivering *dv, const struct outcome *o, const struc
     if (o->exhausted == SCOPE_PROFILE && !FAULT(profile_blames_path)) {
         if (setback_lane(m, l, why))
             tell_waiting(m, p, l, why, connection_protocol(dv->connection));
+    } else if (path_others_open(p, &dv->conn)) {
+        setback_further_connection(m, p);
     } else if (setback_path(m, p, why)) {
         tell_waiting(m, p, NULL, why, connection_protocol(dv->connection));
     }
@@ -231,7 +221,8 @@ static void judge_end(struct delivering *dv, const struct connection_failure *f)
         remember_no_tls(dv);
         return;
     }
-    if (others_work(p, &dv->conn)) {
+    if (path_others_work(p, &dv->conn)) {
+        path_end_round(p);
         setback_further_connection(m, p);
         return;
     }

@@ -85,3 +85,22 @@ void path_end_round(struct path *p)
     for (struct path_host *h = p->hosts; h; h = h->next)
         h->failed_this_round = false;
 }
+
+static int count_others(const struct path *p, const struct conn *except, enum conn_state state)
+{
+    int n = -(except->state == state);
+
+    for (const struct lane *l = p->lanes; l; l = l->next)
+        n += l->count[state];
+    return n;
+}
+
+bool path_others_open(const struct path *p, const struct conn *except)
+{
+    return count_others(p, except, CONN_OPENING) > 0;
+}
+
+bool path_others_work(const struct path *p, const struct conn *except)
+{
+    return count_others(p, except, CONN_IDLE) + count_others(p, except, CONN_BUSY) > 0;
+}

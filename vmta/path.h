@@ -178,5 +178,8 @@ const struct site_target *path_pick_target(struct path *p, int64_t mono_ms, stru
 bool path_is_exhausted(const struct path *p);
 /* Forgets the round: it works, or waits. */
 void path_end_round(struct path *p);
+/* Whether connections of this path beside that one are under way; whether any works. */
+bool path_others_open(const struct path *p, const struct conn *except);
+bool path_others_work(const struct path *p, const struct conn *except);
 
 #endif

@@ -20,7 +20,6 @@ void setback_further_connection(struct mta *m, struct path *p)
     p->window = p->open > 1 ? p->open - 1 : 1; /* the one that was refused still counts */
     p->one_more_ms = m->now->mono_ms + PATH_ONE_MORE_MS;
     p->grows_slowly = true;
-    path_end_round(p);
     sched_update_path(&m->sched, p);
 }
 

@@ -12,7 +12,7 @@ enum {
 
 /* The host goes last. True when every host of the path failed in this round. */
 bool setback_host(struct mta *m, struct path *p, const struct inet_addr *addr);
-/* A further connection was refused while others work: the path keeps what works. */
+/* A further connection was refused while others work, or are under way still: the path keeps those. */
 void setback_further_connection(struct mta *m, struct path *p);
 /* Both: false when it waits already: connections that were under way together are one attempt. */
 bool setback_path(struct mta *m, struct path *p, const struct last_reply *why);

@@ -152,6 +152,72 @@ static void a_path_that_is_refused_waits_and_one_probe_asks_for_all(void **state
     finish(w);
 }
 
+/* Of two connections that are opened together the slower one is greeted, after 421 to the other. */
+static void a_refused_connection_sets_nothing_back_while_another_one_opens(void **state)
+{
+    struct remote *mx;
+    struct world *w = begin(&mx);
+
+    mx->mood.reply_ms = 200;
+    send_from_acme(w);
+    world_run(w, 2 * LATENCY_MS);
+    mx->mood.reply_ms = 0;
+    mx->mood.most_connections = 1;
+    send_from_acme(w);
+    world_run(w, SECOND_MS);
+    mx->mood.most_connections = 0;
+    for (int i = 0; i < 2; i++) {
+        send_from_acme(w);
+        world_run(w, MINUTE_MS);
+    }
+    world_expect(w,
+        "[  0.000] m0 from s0@acme.test to m0r0@two.test\n"
+        "[  0.000] m0 accepted: 250 2.0.0\n"
+        "[  0.000] connect 192.0.2.1 > mx.two.test\n"
+        "[  0.020] m1 from s1@acme.test to m1r0@two.test\n"
+        "[  0.020] m1 accepted: 250 2.0.0\n"
+        "[  0.020] connect 192.0.2.1 > mx.two.test\n"
+        "[  0.280] acme/v1 m0r0@two.test  delivered, 250 2.0.0 taken\n"
+        "[  0.300] acme/v1 m1r0@two.test  delivered, 250 2.0.0 taken\n"
+        "[  1.020] m2 from s2@acme.test to m2r0@two.test\n"
+        "[  1.020] m2 accepted: 250 2.0.0\n"
+        "[  1.060] acme/v1 m2r0@two.test  delivered, 250 2.0.0 taken\n"
+        "[ 61.020] m3 from s3@acme.test to m3r0@two.test\n"
+        "[ 61.020] m3 accepted: 250 2.0.0\n"
+        "[ 61.020] connect 192.0.2.1 > mx.two.test\n"
+        "[ 61.100] acme/v1 m3r0@two.test  delivered, 250 2.0.0 taken\n");
+    finish(w);
+}
+
+/* None of those that were opened together is greeted: one attempt, and the path waits once the last of them has failed. */
+static void connections_that_fail_one_after_the_other_are_one_attempt(void **state)
+{
+    struct remote *mx;
+    struct world *w = begin(&mx);
+
+    mx->mood.no4[AT_BANNER] = 1000;
+    mx->mood.reply_ms = 200;
+    send_from_acme(w);
+    world_run(w, 2 * LATENCY_MS);
+    mx->mood.reply_ms = 0;
+    send_from_acme(w);
+    world_run(w, MINUTE_MS);
+    mx->mood.no4[AT_BANNER] = 0;
+    world_run(w, MINUTE_MS);
+    world_expect(w,
+        "[  0.000] m0 from s0@acme.test to m0r0@two.test\n"
+        "[  0.000] m0 accepted: 250 2.0.0\n"
+        "[  0.000] connect 192.0.2.1 > mx.two.test\n"
+        "[  0.020] m1 from s1@acme.test to m1r0@two.test\n"
+        "[  0.020] m1 accepted: 250 2.0.0\n"
+        "[  0.020] connect 192.0.2.1 > mx.two.test\n"
+        "[  0.220] acme/v1/two.test  waits: banner 451 later (banner)\n"
+        "[ 60.220] connect 192.0.2.1 > mx.two.test\n"
+        "[ 60.300] acme/v1 m0r0@two.test  delivered, 250 2.0.0 taken\n"
+        "[ 60.340] acme/v1 m1r0@two.test  delivered, 250 2.0.0 taken\n");
+    finish(w);
+}
+
 static void a_sender_that_is_refused_stops_nobody_elses_mail(void **state)
 {
     struct remote *mx;
@@ -404,6 +470,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_greylisted_is_tried_again_after_the_interval),
         cmocka_unit_test(a_path_that_is_refused_waits_and_one_probe_asks_for_all),
+        cmocka_unit_test(a_refused_connection_sets_nothing_back_while_another_one_opens),
+        cmocka_unit_test(connections_that_fail_one_after_the_other_are_one_attempt),
         cmocka_unit_test(a_sender_that_is_refused_stops_nobody_elses_mail),
         cmocka_unit_test(a_reply_to_the_dot_that_takes_five_minutes_is_awaited),
         cmocka_unit_test(a_clock_that_steps_back_and_forth_stalls_nothing),
