@@ -182,6 +182,7 @@ static struct rate higher(struct rate a, struct rate b)
 static void spans_add(struct world *w, struct spans *g, struct rate now, int n, const struct sent *s, const char *what, const char *name)
 {
     struct rate r = now;
+    int64_t early_ms = s->early_ms; /* what comes last may have been taken first, where a reply to RSET was awaited */
     double sum = 0;
 
     if (rate_is_unlimited(now)) {
@@ -197,8 +198,11 @@ static void spans_add(struct world *w, struct spans *g, struct rate now, int n, 
     g->list[g->count++] = (struct span){ s, now, n };
     for (int i = g->count - 1; i >= 0; i--) {
         const struct span *first = &g->list[i];
-        double ms = (double)(s->at_ms - first->sent->early_ms + UNDER_WAY_MS);
+        double ms;
 
+        if (first->sent->early_ms < early_ms)
+            early_ms = first->sent->early_ms;
+        ms = (double)(s->at_ms - early_ms + UNDER_WAY_MS);
         r = higher(r, first->rate);
         sum += first->n;
         if (sum > burst_of(r) + (double)r.count / (double)r.per_ms * ms + 1e-6)
