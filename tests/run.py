@@ -37,7 +37,7 @@ def played_worlds(program="build/tests/sim/relay_sim"):
     """One test: every world of the whole relay's simulation."""
     if not os.path.exists(program):
         return 0, 0
-    end = subprocess.run([program, "--seeds", os.environ.get("SIM_SEEDS", "1000"), "--jobs", str(os.cpu_count() or 1)])
+    end = subprocess.run([program, "--seeds", os.environ.get("SIM_SEEDS", "10000"), "--jobs", str(os.cpu_count() or 1)])
     return (0, 1) if end.returncode else (1, 0)
 
 
