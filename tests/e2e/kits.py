@@ -1,9 +1,10 @@
 """Mail servers of other makes: Exim and OpenSMTPD, each in a root of its own by chroot (tests/kits unpacks them), and Postfix. Each takes
 mail for everybody into one mailbox, knows a recipient that does not exist and one that it defers until told otherwise, and can relay on."""
-import collections, glob, os, re, shutil, signal, socket, subprocess, tempfile, unittest
+import collections, contextlib, glob, os, re, shutil, signal, socket, subprocess, tempfile, unittest
 
 from fairlead import BUILD, START_S, eventually, free_port
 
+STOP_S = 20
 KITS = os.path.join(BUILD, "kits")
 SIZE_MAX = 200 << 10            # bytes that each of them takes
 UNKNOWN, GREY = "nobody@two.test", "grey@two.test"
@@ -38,6 +39,7 @@ class Kit:
     box = None                  # the maildir
     CONNECTED = None            # what its log says of a connection
     pipelining = utf8 = chunking = tls = True
+    START_S = START_S
 
     def __init__(self, ip, pair, next_hop=None):
         if os.geteuid():
@@ -47,7 +49,7 @@ class Kit:
         self.prepare(pair)
         self.log = open(os.path.join(self.dir, "log"), "wb")
         self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
-        eventually(lambda: banner(ip, self.port) or self.process.poll() is not None, START_S)
+        eventually(lambda: banner(ip, self.port) or self.process.poll() is not None, self.START_S)
         if self.process.poll() is not None or not banner(ip, self.port):
             said = self.said()
             self.stop()
@@ -323,9 +325,16 @@ smtp_sasl_security_options = noanonymous
 smtp_tls_security_options =
 """
 
+    START_S = 20
+
     def __init__(self, ip, pair, next_hop=None, login=(LOGIN, SECRET)):
         self.login = login
-        super().__init__(ip, pair, next_hop)
+        for left in (2, 1, 0):      # now and then its logger does not come up
+            try:
+                return super().__init__(ip, pair, next_hop)
+            except RuntimeError:
+                if not left:
+                    raise
 
     def prepare(self, pair):
         self.dir = tempfile.mkdtemp(prefix="fairlead-postfix-")
@@ -372,7 +381,14 @@ smtp_tls_security_options =
         subprocess.run(["postfix", "-c", os.path.join(self.dir, "etc"), "reload"], check=True, capture_output=True)
 
     def stop(self):
-        subprocess.run(["postfix", "-c", os.path.join(self.dir, "etc"), "stop"], stdin=subprocess.DEVNULL, capture_output=True)
+        """By its own command. Where its logger did not come up, each of its programs waits for it for ever, that one too: then by force."""
+        command = subprocess.Popen(["postfix", "-c", os.path.join(self.dir, "etc"), "stop"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            command.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(int(text_of(os.path.join(self.dir, "spool/pid/master.pid"))), signal.SIGKILL)
+            command.wait()
         super().stop()
 
 
