@@ -329,12 +329,22 @@ smtp_tls_security_options =
 
     def __init__(self, ip, pair, next_hop=None, login=(LOGIN, SECRET)):
         self.login = login
-        for left in (2, 1, 0):      # now and then its logger does not come up
+        for left in (2, 1, 0):
             try:
-                return super().__init__(ip, pair, next_hop)
+                super().__init__(ip, pair, next_hop)
+                if self.logs():
+                    return
             except RuntimeError:
                 if not left:
                     raise
+        raise RuntimeError("Postfix: its logger did not come up")
+
+    def logs(self):
+        """Now and then its logger does not come up, and then all of it waits for ever: ended then."""
+        good = eventually(lambda: ": connect from" in self.said(), self.START_S)
+        if not good:
+            self.stop()
+        return good
 
     def prepare(self, pair):
         self.dir = tempfile.mkdtemp(prefix="fairlead-postfix-")
